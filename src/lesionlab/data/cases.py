@@ -17,6 +17,9 @@ from lesionlab.files import read_text, write_text
 CELL_LIMIT = 4096
 """Longest cell, in characters, that is taken for metadata."""
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet take a cell for a formula when it comes first."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -91,23 +94,30 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def guard(cell: str) -> str:
-    """Return the cell with a leading apostrophe where a spreadsheet would take it for a formula."""
-    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+    """Return the cell with a leading apostrophe where a spreadsheet would take it for a formula.
+
+    A formula behind apostrophes gets one more, so that `unguard` gives every cell back.
+    """
+    return "'" + cell if cell.lstrip("'")[:1] in FORMULA else cell
 
 
 def unguard(cell: str) -> str:
     """Undo `guard`."""
-    return cell[1:] if cell[:1] == "'" and guard(cell[1:]) != cell[1:] else cell
+    return cell[1:] if cell[:1] == "'" and cell.lstrip("'")[:1] in FORMULA else cell
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV atomically; text cells that a spreadsheet would run as formulas are neutralised."""
+    lines = [_line(header)]
+    lines += [_line([guard(cell) if isinstance(cell, str) else cell for cell in row]) for row in rows]
+    write_text(path, "".join(lines))
+
+
+def _line(cells: Sequence[object]) -> str:
+    """Return one CSV line; the writer ends lines in CRLF so that it quotes cells with either character."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([guard(cell) if isinstance(cell, str) else "" if cell is None else cell for cell in row])
-    write_text(path, buffer.getvalue())
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -172,3 +182,13 @@ def labelled(cases: Sequence[Case], where: str) -> list[Case]:
     if not known:
         raise DataError(f"{where}: no image has a diagnosis", "training and evaluation need labels")
     return known
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault found in a source: its kind ("missing image", "unlabelled image", ...), where, and the detail."""
+
+    kind: str
+    image_id: str
+    path: str
+    detail: str

@@ -57,7 +57,9 @@ class Split:
 
     def fold(self, number: int) -> Split:
         """Return train/val/test from a k-fold split: fold `number` tests, the next one validates."""
-        names = sorted({p for p in self.parts.values()}, key=lambda p: int(p.removeprefix("fold")))
+        if self.protocol != "kfold":
+            raise UsageError(f"a {self.protocol} split has no folds", "make one with: lesionlab data split kfold")
+        names = sorted(set(self.parts.values()), key=lambda p: int(p.removeprefix("fold")))
         if not 0 <= number < len(names):
             raise UsageError(f"fold {number} does not exist", f"the split has folds 0 to {len(names) - 1}")
         roles = {names[number]: "test", names[(number + 1) % len(names)]: "val"}
@@ -117,9 +119,7 @@ def paper(cases: Sequence[Case], seed: int = 0) -> Split:
     return Split("paper", seed, {image_id: "val" if i < count else "train" for i, image_id in enumerate(ranked)})
 
 
-def external(
-    cases: Sequence[Case], test_source: str, seed: int = 0, duplicates: Iterable[Sequence[str]] = ()
-) -> Split:
+def external(cases: Sequence[Case], test_source: str, seed: int = 0, duplicates: Iterable[Sequence[str]] = ()) -> Split:
     """Test on all images of one source; train and validate (85/15, grouped) on all the others.
 
     A lesion that also has photographs elsewhere is kept out of training and validation.
@@ -196,7 +196,8 @@ def read_split(path: Path) -> Split:
     needed = ("image_id", "part", "protocol", "seed", "fingerprint")
     if not rows or any(name not in rows[0] for name in needed):
         raise DataError(f"{path}: not a split file", "make one with: lesionlab data split")
-    split = Split(rows[0]["protocol"], int(rows[0]["seed"]), {row["image_id"]: row["part"] for row in rows})
-    if len(split.parts) != len(rows) or split.fingerprint != rows[0]["fingerprint"]:
+    seed = rows[0]["seed"]
+    split = Split(rows[0]["protocol"], int(seed) if seed.isdecimal() else -1, {r["image_id"]: r["part"] for r in rows})
+    if split.seed < 0 or len(split.parts) != len(rows) or split.fingerprint != rows[0]["fingerprint"]:
         raise DataError(f"{path}: its content does not match its fingerprint", "make it anew: lesionlab data split")
     return split

@@ -1,0 +1,1 @@
+"""What people look at: pictures and the folder that an evaluation leaves behind."""

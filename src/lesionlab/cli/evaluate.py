@@ -1,0 +1,66 @@
+"""`lesionlab evaluate`: the figures of a trained model, with intervals."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lesionlab.cli import options
+from lesionlab.cli.screen import Screen, note, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from lesionlab.report.evaluate_model import Evaluation
+
+
+def evaluate(
+    model: options.Model,
+    data: options.Data,
+    split: Annotated[
+        str, typer.Option("--split", metavar="test|val|train|all", help="Which part of the model's split.")
+    ] = "test",
+    split_file: Annotated[
+        Path | None, typer.Option("--split-file", metavar="FILE", help="The split, for a model without run folder.")
+    ] = None,
+    source: options.Kind = None,
+    views: options.Views = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to write [default: RUN/evaluation/PART].")
+    ] = None,
+    resamples: Annotated[int, typer.Option("--resamples", min=0, help="Bootstrap resamples of the lesions.")] = 2000,
+    cache: options.Cache = None,
+    skip_bad: options.SkipBad = False,
+    json: options.Json = False,
+) -> None:
+    """Evaluate a model on its test images: metrics with 95 % intervals, tables and pictures.
+
+    Example: lesionlab evaluate --model runs/first --data ham10000
+    """
+    from lesionlab.report.evaluate_model import evaluate_model
+
+    with Screen() as screen:
+        found = evaluate_model(
+            model, data, split, source, split_file, views, out, resamples, cache, skip_bad,
+            " ".join(sys.argv), screen.counted,
+        )  # fmt: skip
+    if json:
+        print_json(asdict(found))
+    else:
+        show(found)
+
+
+def show(found: Evaluation) -> None:
+    """Print the table of an evaluation, and what a reader of it must know."""
+    from lesionlab.evaluation.evaluate import summary_rows
+
+    print_table((f"{found.part} images", "value [95 % interval]"), summary_rows(found.result))
+    if found.left_out:
+        note(f"left out: {len(found.left_out)} unreadable images: {', '.join(found.left_out[:5])}")
+    if found.trained_on and found.part == "all":
+        note(f"warning: the model was trained on {found.trained_on:,} of these images; the figures are too good")
+    if found.looks and found.part in ("test", "all"):
+        say(f"looks at the test images so far: {found.looks}")
+    say(f"written to {found.folder}")

@@ -1,0 +1,34 @@
+"""Options that several commands share, so that one thing has one name and one help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Source = Annotated[
+    Path, typer.Argument(metavar="SOURCE", help="Folder with the images and what tells their diagnosis.")
+]
+Data = Annotated[Path, typer.Option("--data", metavar="SOURCE", help="Folder with the images and their diagnoses.")]
+Kind = Annotated[
+    str | None,
+    typer.Option("--source", metavar="KIND", help="Kind of source: ham10000, isic, folder, table, synthetic."),
+]
+Model = Annotated[Path, typer.Option("--model", metavar="MODEL", help="Run folder, or the model folder inside it.")]
+Images = Annotated[
+    list[str], typer.Argument(metavar="PATH...", help="Images, folders, patterns, or - for a list on standard input.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Cache = Annotated[
+    Path | None, typer.Option("--cache", metavar="DIR", help="Folder for packed pixels [default: $LESIONLAB_CACHE].")
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that are missing or unreadable.")]
+Views = Annotated[int | None, typer.Option("--views", metavar="1|2|4|8", help="Flipped and turned views to average.")]
+Duplicates = Annotated[
+    Path | None,
+    typer.Option(
+        "--duplicates", metavar="CHECK.json", help="What `data check --out` wrote: keeps duplicates together."
+    ),
+]

@@ -1,0 +1,191 @@
+"""A trained model on one part of a source: predictions, figures with intervals, and the count of looks at a test."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lesionlab.data.cases import Case, labelled
+from lesionlab.data.packs import Pack, pack
+from lesionlab.data.sources import by_site, load_source
+from lesionlab.data.splits import Split, read_split
+from lesionlab.diagnoses import CODES
+from lesionlab.errors import DataError, UsageError
+from lesionlab.evaluation.predictions import Predictions
+from lesionlab.files import disk_error, read_text
+from lesionlab.models.bundle import Bundle, read_bundle
+from lesionlab.prediction.predictor import Predictor
+from lesionlab.report.evaluation import write_evaluation
+
+PARTS = ("test", "val", "train", "all")
+LOOKS = "looks.jsonl"
+CHUNK = 256
+
+Counted = Callable[[str, int, int], None]
+"""Live progress: called with what is done, how much of it, and how much there is."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was evaluated and where it lies.
+
+    result : what `evaluation.evaluate` returns; left_out : unreadable images; trained_on : how many of the images
+    the model was trained on, None where that is not known; looks : how often the test images have now been looked
+    at, None where no run folder keeps count.
+    """
+
+    part: str
+    folder: Path
+    result: dict[str, Any]
+    left_out: tuple[str, ...]
+    trained_on: int | None
+    looks: int | None
+
+
+def evaluate_model(
+    model: Path,
+    data: Path,
+    part: str = "test",
+    source: str | None = None,
+    split_file: Path | None = None,
+    views: int | None = None,
+    out: Path | None = None,
+    resamples: int = 2000,
+    cache: Path | None = None,
+    skip_bad: bool = False,
+    command: str = "",
+    progress: Counted | None = None,
+) -> Evaluation:
+    """Predict one part of a source with a trained model, and write the evaluation.
+
+    Parameters
+    ----------
+    model : run folder or model folder; a run folder brings the split that it was trained with.
+    part : one of `PARTS`; "all" takes every labelled image, whatever the split says.
+    split_file : the split, where the model has no run folder; it must be the one that the model was trained with.
+    views : test-time views, the model's own number where None.
+    out : where to write; RUN/evaluation/PART where None.
+    command : noted beside each look at the test images.
+
+    Raises `UsageError` for options that do not fit together, `DataError` for a source that does not hold the split's
+    images or a split that is not the model's, `ModelError` for a model that cannot be used.
+    """
+    if part not in PARTS:
+        raise UsageError(f"--split {part}: no such part", f"parts are {', '.join(PARTS)}")
+    bundle, run = read_bundle(model), run_folder(model)
+    folder = out or (run / "evaluation" / part if run else None)
+    if folder is None:
+        raise UsageError(f"{model}: has no run folder to write into", "name a folder with --out")
+    split = _split_of(bundle, run, part, split_file)
+    cases = _cases(bundle, data, source, part)
+    chosen = cases if part == "all" or split is None else _part(split, cases, part, data)
+    predictor = Predictor(bundle, views)
+    packed = pack(
+        cases, bundle.size, cache, skip_bad, (lambda d, t: progress("packing images", d, t)) if progress else None
+    )
+    predictions = _predict(predictor, packed, chosen, progress)
+    result = write_evaluation(folder, predictions, resamples, title=f"{bundle.architecture}, {part}")
+    looks = _note_look(run, split, predictions.image_ids, part, command) if run and split else None
+    left_out = tuple(problem.image_id for problem in packed.left_out)
+    return Evaluation(part, folder, result, left_out, _trained_on(split, predictions.image_ids), looks)
+
+
+def run_folder(model: Path) -> Path | None:
+    """Return the run folder of a model named by its run or by the model folder inside it; None for a lone model."""
+    for folder in (model, model.absolute().parent):
+        if (folder / "run.json").is_file() and (folder / "split.csv").is_file():
+            return folder
+    return None
+
+
+def _split_of(bundle: Bundle, run: Path | None, part: str, split_file: Path | None) -> Split | None:
+    """Return the split to take parts from, after checking that it is the one the model was trained with."""
+    path = split_file or (run / "split.csv" if run else None)
+    if path is None:
+        if part == "all":
+            return None
+        raise UsageError(
+            f"{bundle.folder}: a lone model does not say which images are its {part} part",
+            "give --split-file, or take every image of the source with --split all",
+        )
+    split = read_split(path)
+    trained = bundle.training.get("split", {}).get("fingerprint")
+    if trained and trained != split.fingerprint and part != "all":
+        raise DataError(
+            f"{path}: split {split.fingerprint} is not split {trained}, with which the model was trained; "
+            "its parts may hold images that the model has learnt",
+            "use the run folder's split.csv, or take every image with --split all",
+        )
+    return split
+
+
+def _cases(bundle: Bundle, data: Path, source: str | None, part: str) -> list[Case]:
+    """Return the source's labelled cases, of the model's body site where it has one.
+
+    These are the very cases that training packed, so that its packed pixels are found again.
+    """
+    cases = labelled(load_source(data, source).cases, str(data))
+    site = bundle.training.get("recipe", {}).get("site", "")
+    return by_site(cases, site) if site and part != "all" else cases
+
+
+def _part(split: Split, cases: Sequence[Case], part: str, data: Path) -> list[Case]:
+    """Return the cases of one part; `DataError` when the source lacks any of its images."""
+    wanted = {image_id for image_id, where in split.parts.items() if where == part}
+    missing = sorted(wanted - {case.image_id for case in cases})
+    if missing:
+        named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise DataError(
+            f"{data}: {len(missing)} of the {len(wanted)} images of part {part!r} are not in it: {named}",
+            "name the source that the model was trained on; for another one, use --split all",
+        )
+    return split.select(cases, part)
+
+
+def _predict(predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None) -> Predictions:
+    """Return the predictions for those of the chosen cases that could be read."""
+    rows = packed.rows({case.image_id for case in chosen})
+    if not len(rows):
+        raise DataError("none of the images to evaluate can be read", "see: lesionlab data check")
+    parts = []
+    for first in range(0, len(rows), CHUNK):
+        parts.append(predictor.probabilities(packed.pixels[rows[first : first + CHUNK]]))
+        if progress:
+            progress("predicting", min(first + CHUNK, len(rows)), len(rows))
+    cases = [packed.cases[row] for row in rows]
+    return Predictions(
+        tuple(case.image_id for case in cases),
+        tuple(case.lesion_id for case in cases),
+        np.array([CODES.index(case.dx) for case in cases], np.int64),
+        np.concatenate(parts),
+    )
+
+
+def _trained_on(split: Split | None, image_ids: Sequence[str]) -> int | None:
+    return None if split is None else sum(split.parts.get(image_id) == "train" for image_id in image_ids)
+
+
+def _note_look(run: Path, split: Split, image_ids: Sequence[str], part: str, command: str) -> int:
+    """Append a line to the run's `LOOKS` when test images are among the predicted, and return how many there are."""
+    path = run / LOOKS
+    lines = read_text(path).splitlines() if path.is_file() else []
+    if any(split.parts.get(image_id) == "test" for image_id in image_ids):
+        look = {
+            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "part": part,
+            "split": split.fingerprint,
+            "command": command,
+        }
+        lines.append(json.dumps(look))
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(lines[-1] + "\n")
+        except OSError as error:
+            raise disk_error(path, error) from error
+    return len(lines)

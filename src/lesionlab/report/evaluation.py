@@ -1,0 +1,57 @@
+"""The folder that an evaluation leaves behind: metrics, predictions and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lesionlab.data.cases import write_rows
+from lesionlab.evaluation.evaluate import evaluate
+from lesionlab.evaluation.metrics import PER_CLASS
+from lesionlab.evaluation.predictions import Predictions, write_predictions
+from lesionlab.files import write_json
+from lesionlab.report import figures
+
+FILES: tuple[str, ...] = (
+    "metrics.json",
+    "predictions.csv",
+    "per_class.csv",
+    "confusion.png",
+    "confusion_normalised.png",
+    "roc.png",
+)
+"""What `write_evaluation` writes."""
+
+
+def write_evaluation(
+    folder: Path, predictions: Predictions, resamples: int = 2000, seed: int = 0, title: str = ""
+) -> dict[str, Any]:
+    """Evaluate, write `FILES` into `folder` (each atomically) and return `evaluate`'s result.
+
+    `title` heads the confusion matrices, for example the model and the part of the split. Pictures need matplotlib
+    (`UsageError` without it).
+    """
+    result = evaluate(predictions, resamples, seed)
+    counts = result["confusion"]["counts"]
+    write_predictions(folder / "predictions.csv", predictions)
+    write_per_class(folder / "per_class.csv", result)
+    figures.confusion_matrix(counts, folder / "confusion.png", title=title)
+    figures.confusion_matrix(counts, folder / "confusion_normalised.png", normalised=True, title=title)
+    figures.roc(predictions, folder / "roc.png")
+    write_json(folder / "metrics.json", result)
+    return result
+
+
+def write_per_class(path: Path, result: dict[str, Any]) -> None:
+    """Write the per-class table of an `evaluate` result as CSV, atomically; undefined cells are empty.
+
+    Each of `PER_CLASS` has three columns: the value and its interval, as in recall, recall_low, recall_high.
+    """
+    counts = ("images", "lesions", "predicted")
+    metrics = [column for name in PER_CLASS for column in (name, f"{name}_low", f"{name}_high")]
+    rows = [
+        [code, row["name"], *(row[name] for name in counts)]
+        + [row[name][key] for name in PER_CLASS for key in ("value", "low", "high")]
+        for code, row in result["per_class"].items()
+    ]
+    write_rows(path, ("code", "name", *counts, *metrics), rows)

@@ -1,0 +1,175 @@
+"""Recipes: every setting of a training run, validated, read from YAML."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lesionlab.errors import UsageError
+from lesionlab.files import read_text, write_text
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Recipe(BaseModel):
+    """The settings of one training run. Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    # the network
+    architecture: str = "mobilenetv2"
+    mode: Literal["finetune", "frozen"] = "finetune"
+    drop_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    # the images
+    colour: Literal["rgb", "gray"] = "rgb"
+    size: Annotated[int, Field(ge=32, le=1024)] = 224
+    train_sizes: tuple[Annotated[int, Field(ge=32, le=1024)], ...] = ()
+    """Sides used during training, spread evenly over the epochs; empty: `size` throughout."""
+    site: str = ""
+    """Only images of this body site; empty: all."""
+    augmentation: Literal["none", "paper", "strong"] = "strong"
+    colour_jitter: Share = 0.0
+    photo_aspect: Annotated[float, Field(gt=0.2, lt=5)] = 1.0
+    """Width over height of the photographs before they were squashed to squares."""
+
+    # the optimisation
+    epochs: Annotated[int, Field(ge=1)] = 10
+    batch_size: Annotated[int, Field(ge=2)] = 32
+    sampler: Literal["shuffled", "balanced"] = "shuffled"
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    learning_rate: Positive = 5e-4
+    head_rate: Positive = 5.0
+    """Learning rate of the new head, as a multiple of the backbone's."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.02
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.5
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip_norm: Annotated[float, Field(ge=0)] = 5.0
+    """Largest gradient norm; 0 turns clipping off."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    """Decay of the averaged weights that are validated and kept; 0 turns averaging off."""
+
+    # the loss
+    loss: Literal["cross_entropy", "weighted", "sqrt_weighted", "focal", "logit_adjusted"] = "logit_adjusted"
+    tau: Annotated[float, Field(ge=0)] = 1.0
+    focal_gamma: Annotated[float, Field(ge=0)] = 2.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    """Alpha of the beta distribution that images are mixed with; 0 turns mixing off."""
+
+    # choosing, on validation images only
+    select_on: Literal["balanced_accuracy", "macro_f1", "loss"] = "balanced_accuracy"
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Epochs without a better validation figure before stopping; 0 never stops early."""
+    prior: float | Literal["as_trained", "auto"] = "as_trained"
+    """How much of the class prior an answer uses: 0 none, 1 all; auto: chosen on validation."""
+    views: Literal[1, 2, 4, 8] = 1
+    """Flipped and turned views that a prediction averages."""
+
+    # the machine
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    precision: Literal["bf16", "fp32"] = "bf16"
+    channels_last: bool = True
+    deterministic: bool = True
+    checkpoint_minutes: Positive = 10.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.sampler == "balanced" and self.loss in ("weighted", "sqrt_weighted", "logit_adjusted"):
+            raise ValueError(f"sampler balanced and loss {self.loss} correct for the same imbalance twice: choose one")
+        if self.mode == "frozen" and self.augmentation != "none":
+            raise ValueError("mode frozen caches features of unchanged images: set augmentation to none")
+        if self.mixup and self.batch_size % 2:
+            raise ValueError("mixup pairs images: the batch size must be even")
+        return self
+
+    def size_at(self, epoch: int) -> int:
+        """Return the training image side in `epoch`, counted from 0."""
+        if not self.train_sizes:
+            return self.size
+        return self.train_sizes[min(len(self.train_sizes) - 1, epoch * len(self.train_sizes) // self.epochs)]
+
+
+def packaged_recipes() -> list[str]:
+    """Return the names of the recipes that are installed with the package."""
+    folder = resources.files("lesionlab.training") / "recipes"
+    return sorted(Path(item.name).stem for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
+    """Return a packaged recipe by name, or one from a YAML file, with `key=value` settings applied.
+
+    Raises `UsageError` for an unknown recipe, an unknown key (with the nearest known one) or a
+    value of the wrong kind.
+    """
+    if name in packaged_recipes():
+        text = (resources.files("lesionlab.training") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+    elif name.endswith((".yaml", ".yml")):
+        if not Path(name).is_file():
+            raise UsageError(f"{name}: no such recipe file", "check the path")
+        text = read_text(Path(name))
+    else:
+        raise UsageError(f"unknown recipe {name!r}", f"installed are {', '.join(packaged_recipes())}, or name a .yaml")
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise UsageError(f"{name}: not valid YAML: {str(error).splitlines()[0]}", "mend the file") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{name}: a recipe is a list of `key: value` lines", "see the packaged recipes")
+    return validate(values | parse_settings(settings), name)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Return {key: value} of `key=value` texts; values are read as YAML."""
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting}: an equals sign is missing", "write --set key=value")
+        try:
+            values[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UsageError(f"--set {setting}: the value is not valid YAML", "write --set key=value") from None
+    return values
+
+
+def validate(values: Mapping[str, Any], name: str) -> Recipe:
+    """Return the recipe that `values` describe; `UsageError` names every wrong key and value."""
+    try:
+        return Recipe.model_validate(_floats(values))
+    except ValidationError as error:
+        faults = [_fault(item["loc"], item["type"], item["msg"]) for item in error.errors()]
+        raise UsageError(f"recipe {name}: {'; '.join(faults)}", "see docs/recipes.md for every key") from None
+
+
+def _floats(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Read 3e-4, which YAML 1.1 takes for text, as the number it is meant to be."""
+    numeric = {n for n, f in Recipe.model_fields.items() if "float" in str(f.annotation)}
+
+    def number(value: Any) -> Any:
+        try:
+            return float(value)
+        except ValueError:
+            return value
+
+    return {k: number(v) if k in numeric and isinstance(v, str) else v for k, v in values.items()}
+
+
+def _fault(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    key = str(location[0]) if location else ""
+    if kind != "extra_forbidden":
+        return f"{key}: {message}" if key else message.removeprefix("Value error, ")
+    near = difflib.get_close_matches(key, Recipe.model_fields, n=1)
+    return f"unknown key {key!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write every setting as YAML, atomically."""
+    write_text(path, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
