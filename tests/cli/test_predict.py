@@ -32,7 +32,7 @@ def test_a_bad_image_never_stops_the_rest(
     assert list(rows[0])[: len(NAMES)] == NAMES
     assert [row["path"] for row in rows] == photographs[:2]
     assert main(["predict", str(bad), "--model", str(run), "--out", str(tmp_path / "none.csv")]) == 3
-    assert "none of 1 images" in capsys.readouterr().err
+    assert "none of 1 images could be read" in capsys.readouterr().err
     assert not (tmp_path / "none.csv").exists()
 
 

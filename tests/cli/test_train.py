@@ -34,7 +34,7 @@ def test_the_papers_protocol_tells_its_leak(
     assert main(arguments) == 0
     shown = capsys.readouterr()
     assert "lesion also in train" in shown.out and "balanced accuracy" in shown.out
-    assert shown.err.count("epoch 1/1") == 1
+    assert shown.err.count("epoch 1/1: training loss") == 1
 
 
 def test_one_fold_of_a_kfold_split(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

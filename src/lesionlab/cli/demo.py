@@ -45,7 +45,7 @@ def demo(
         note("evaluating it on the test images")
         found = evaluate_model(run, source, cache=cache, command="lesionlab demo", progress=screen.counted)
         note("explaining some of its answers")
-        picture = _explain(run, source, split, out / "maps")
+        picture = _explain(run, out / "maps")
     metrics = found.folder / "metrics.json"
     if json:
         print_json({"picture": str(picture), "metrics": str(metrics), "run": str(run), "result": found.result})
@@ -72,6 +72,15 @@ def _data(out: Path, seed: int, screen: Screen) -> tuple[Path, Path]:
     return source, split
 
 
-def _explain(run: Path, source: Path, split: Path, maps: Path) -> Path:
-    """Write heat maps of one test image of each diagnosis, and return the first picture."""
-    raise NotImplementedError
+def _explain(run: Path, maps: Path) -> Path:
+    """Write a panel of heat maps for one test image of each diagnosis, and return the melanoma's picture."""
+    from lesionlab.data.cases import read_cases
+    from lesionlab.data.splits import read_split
+    from lesionlab.models.bundle import read_bundle
+    from lesionlab.report.heatmaps import Explanation, explain_images
+
+    tested = read_split(run / "split.csv").select(read_cases(run / "cases.csv"), "test")
+    first = {case.dx: Path(case.path) for case in reversed(tested)}
+    results = explain_images(read_bundle(run), [first[dx] for dx in sorted(first)], maps, panel=True)
+    pictures = {one.path: one.picture for one in results if isinstance(one, Explanation)}
+    return pictures[first.get("mel", next(iter(first.values())))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as formats
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lesionlab.prediction.predictor import Answer, Refusal
 
 SUFFIXES = (".csv", ".jsonl")
+
+Result = TypeVar("Result")
 
 
 def predict(
@@ -59,8 +61,8 @@ def predict(
         )
 
 
-def watched(results: Iterable[Answer | Refusal], total: int, screen: Screen) -> Iterator[Answer | Refusal]:
-    """Pass results on, telling refusals on stderr; `DataError` at the end when there was no answer at all."""
+def watched(results: Iterable[Result | Refusal], total: int, screen: Screen) -> Iterator[Result | Refusal]:
+    """Pass results on, telling refusals on stderr; `DataError` at the end when all were refused."""
     from lesionlab.prediction.predictor import Refusal
 
     refused = 0
@@ -68,10 +70,10 @@ def watched(results: Iterable[Answer | Refusal], total: int, screen: Screen) -> 
         if isinstance(result, Refusal):
             refused += 1
             screen.display.line(f"refused: {result.reason}")
-        screen.counted("predicting", done, total)
+        screen.counted("images", done, total)
         yield result
     if refused == total:
-        raise DataError(f"none of {total} images could be predicted", "the lines above say why")
+        raise DataError(f"none of {total} images could be read", "the lines above say why")
 
 
 def row(answer: Answer) -> tuple[str, ...]:

@@ -12,11 +12,11 @@ Floats = npt.NDArray[np.float32]
 LEVELS = ((16, 6), (32, 5), (64, 5))
 """Pixels a side and number of steps of each level of the alignment, coarse to fine."""
 
-PROMISING = 0.2
+PROMISING = 0.5
 """Least agreement at the middle level for a pair to be aligned at the finest."""
 
 TILES = 4
-DETAIL = 1.0
+DETAIL = 1.25
 """Sigma in pixels below which structure counts as detail, at the level where it is compared."""
 
 FLAT = 0.3
@@ -115,19 +115,23 @@ def _aligned(templates: Floats, images: Floats, maps: Floats, steps: int) -> Flo
     down, across = down * (side / 2), across * (side / 2)
     columns = (across * x, across * y, across, down * x, down * y, down, templates, np.ones_like(templates))
     slopes = np.stack(columns, axis=-1).reshape(count, -1, 8)
-    ridge = 1e-3 * np.eye(8, dtype=np.float32)
+    transposed = np.ascontiguousarray(slopes.transpose(0, 2, 1))
+    curvature = np.linalg.inv(transposed @ slopes + 1e-3 * np.eye(8, dtype=np.float32))
     bottom = np.broadcast_to(np.array((0, 0, 1), np.float32), (count, 1, 3))
     for _ in range(steps):
         seen, inside = _warped(images, maps)
-        weighted = slopes * inside.reshape(count, -1, 1)
-        transposed = weighted.transpose(0, 2, 1)
-        target = transposed @ (seen - templates).reshape(count, -1, 1)
-        change = np.linalg.solve(transposed @ slopes + ridge, target)[:, :6, 0].reshape(count, 2, 3)
-        step = np.concatenate((change, np.zeros_like(bottom)), axis=1) + np.eye(3, dtype=np.float32)
-        whole = np.concatenate((maps, bottom), axis=1)
-        maps = np.linalg.solve(step.transpose(0, 2, 1), whole.transpose(0, 2, 1)).transpose(0, 2, 1)[:, :2]
-        maps = np.clip(np.nan_to_num(maps), -2, 2).astype(np.float32)
+        change = curvature @ (transposed @ ((seen - templates) * inside).reshape(count, -1, 1))
+        step = np.concatenate((change[:, :6, 0].reshape(count, 2, 3), np.zeros_like(bottom)), axis=1)
+        whole = np.concatenate((maps, bottom), axis=1) @ _inverse(step + np.eye(3, dtype=np.float32))
+        maps = np.clip(np.nan_to_num(whole[:, :2]), -2, 2).astype(np.float32)
     return maps
+
+
+def _inverse(steps: Floats) -> Floats:
+    """Return the inverse of affine maps (m, 3, 3); the map that changes nothing where one has none."""
+    sound = np.isfinite(steps).all(axis=(1, 2)) & (np.abs(np.linalg.det(np.nan_to_num(steps))) > 0.1)
+    safe = np.where(sound[:, None, None], steps, np.eye(3, dtype=np.float32))
+    return np.asarray(np.linalg.inv(safe), dtype=np.float32)
 
 
 def _plausible(maps: Floats) -> npt.NDArray[np.bool_]:

@@ -76,7 +76,7 @@ class Audit:
 
     def rows(self) -> list[tuple[str, int, str]]:
         """Return the summary as (what, how many, in words): images, classes, then every kind of finding."""
-        rows = [("images", self.images, f"of {self.lesions} lesions"), ("unreadable", self.unreadable, "")]
+        rows = [("images", self.images, f"of {self.lesions} lesions, {self.images - self.unreadable} readable")]
         rows += [(f"diagnosis {dx or 'unknown'}", count, "") for dx, count in self.class_counts.items()]
         if self.sizes:
             least, most = (f"{w} x {h}" for w, h in (min(self.sizes, key=_area), max(self.sizes, key=_area)))

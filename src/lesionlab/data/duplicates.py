@@ -32,7 +32,7 @@ NEIGHBOURS = 128
 CROP_SIMILARITY = 0.72
 """Least correlation at 16 x 16 over the best crop to go on to alignment."""
 
-AGREEMENT = 0.72
+AGREEMENT = 0.60
 """Least agreement after alignment that makes a duplicate; see docs/architecture.md for how it was measured."""
 
 CROPS = (0.0, 0.05, 0.10)

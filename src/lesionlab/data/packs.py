@@ -104,7 +104,7 @@ def _write(cases: Sequence[Case], size: int, folder: Path, progress: Callable[[i
     bad: dict[int, str] = {}
     digest = hashlib.sha256()
     try:
-        pixels = np.lib.format.open_memmap(folder / "pixels.npy", "w+", np.uint8, (len(cases), size, size, 3))  # type: ignore[no-untyped-call]
+        pixels = np.lib.format.open_memmap(folder / "pixels.npy", "w+", np.uint8, (len(cases), size, size, 3))
 
         def decode(row: int) -> np.ndarray | str:
             try:

@@ -100,10 +100,10 @@ class GradCam:
 
     def _plane(self, values: torch.Tensor) -> torch.Tensor:
         """Return a layer's values as (n, channels, rows, columns); `ModelError` where they have no plane."""
-        if values.ndim == 3:
-            rows, columns = self._model.patch_embed.grid_size
-            tokens = values[:, -rows * columns :]  # class and register tokens come first
-            return tokens.transpose(1, 2).reshape(len(values), -1, rows, columns)
+        grid = getattr(getattr(self._model, "patch_embed", None), "grid_size", None)
+        if values.ndim == 3 and grid is not None and values.shape[1] >= grid[0] * grid[1]:
+            tokens = values[:, -grid[0] * grid[1] :]  # class and register tokens come first
+            return tokens.transpose(1, 2).reshape(len(values), -1, *grid)
         if values.ndim == 4:
             channels_last = getattr(self._model, "output_fmt", "NCHW") == "NHWC"
             return values.permute(0, 3, 1, 2) if channels_last else values

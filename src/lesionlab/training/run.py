@@ -25,6 +25,7 @@ from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError
 from lesionlab.files import checksum, lock, read_json, write_json
 from lesionlab.models.backbones import create, head_names, preprocessing
+from lesionlab.prediction.predictor import softmax
 from lesionlab.training.loop import Reporter, Trainer, class_labels, validation_figures
 from lesionlab.training.losses import prior_kept
 from lesionlab.training.probe import cached_features, fit_head
@@ -284,14 +285,12 @@ def _probe(
 def prior_offset(recipe: Recipe, share: float, counts: np.ndarray) -> np.ndarray:
     """Return what is added to the logits, float64 (k,), so that answers use `share` of the class prior."""
     log_prior = np.log(counts.clip(1) / counts.sum())
-    return (share - prior_kept(recipe)) * (log_prior - log_prior.mean())
+    return np.asarray((share - prior_kept(recipe)) * (log_prior - log_prior.mean()))
 
 
 def combine_views(logits: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Return probabilities, float64 (n, k): the mean over views of softmax(logits (views, n, k) + offset)."""
-    shifted = logits.astype(np.float64) + offset
-    odds = np.exp(shifted - shifted.max(-1, keepdims=True))
-    return np.asarray((odds / odds.sum(-1, keepdims=True)).mean(0))
+    return np.asarray(softmax(logits + offset).mean(0))
 
 
 def choose_prior(recipe: Recipe, logits: np.ndarray, material: Material) -> tuple[float, list[dict[str, float]]]:

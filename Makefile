@@ -1,0 +1,39 @@
+# Two commands matter: `make demo` (the main job on synthetic images) and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint format trials bench clean
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,tensorboard,dev]'
+	touch $@
+
+demo: $(VENV)/.ready
+	$(BIN)/lesionlab demo --out demo-out
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest -q -m "not slow"
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.ready
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+trials: $(VENV)/.ready
+	$(BIN)/python -m pytest -q -m slow
+
+# make bench DATA=path/to/HAM10000
+bench: $(VENV)/.ready
+	$(BIN)/python benchmarks/training_throughput.py --data $(DATA)
+	$(BIN)/python benchmarks/packing.py --data $(DATA)
+
+clean:
+	rm -rf $(VENV) demo-out
