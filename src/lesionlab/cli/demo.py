@@ -13,6 +13,8 @@ from lesionlab.cli.screen import Screen, note, print_json, say
 from lesionlab.files import write_json
 
 LESIONS = 210
+SETTINGS: tuple[str, ...] = ()
+"""Changes to the recipe `tiny`."""
 
 
 def demo(
@@ -28,7 +30,7 @@ def demo(
     """
     from lesionlab.training.recipe import load_recipe
 
-    recipe = load_recipe("tiny", [f"seed={seed}"])
+    recipe = load_recipe("tiny", [*SETTINGS, f"seed={seed}"])
     with Screen(recipe.epochs) as screen:
         source, split = _data(out, seed, screen)
         note("training a tiny network from random weights")

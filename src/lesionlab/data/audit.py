@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +90,10 @@ class Audit:
             kinds: dict[str, list[Problem]] = defaultdict(list)
             for finding in findings:
                 kinds[finding.kind].append(finding)
-            rows += [(kind, len(found), one_line(found[0].detail, 80)) for kind, found in sorted(kinds.items())]
+            rows += [
+                (kind, len(found), textwrap.shorten(one_line(found[0].detail), 80, placeholder="…"))
+                for kind, found in sorted(kinds.items())
+            ]
         return rows
 
 
@@ -104,36 +109,43 @@ def audit(listing: Listing, *, near: bool = True, progress: Progress | None = No
     cases, thumbnails = listing.cases, np.zeros((len(listing.cases), SIDE, SIDE, 3), dtype=np.uint8)
     seen = list(_look(cases, thumbnails, progress, workers))
     readable = [row for row, look in enumerate(seen) if not look.fault]
-    unreadable = [
+    faults = [
         Problem("unreadable image", case.image_id, case.path, look.fault)
         for case, look in zip(cases, seen, strict=True)
         if look.fault
     ]
-    exact = _components(len(cases), (pair for mark in ("content", "pixels") for pair in _same(seen, readable, mark)))
-    pairs: list[tuple[int, int, float]] = []
-    if near:
-        copies = {row for group in exact for row in group[1:]}
-        chosen = [row for row in readable if row not in copies]
-        report = (lambda done, total: progress("comparing", done, total)) if progress else None
-        found = near_duplicates(thumbnails[chosen], progress=report)
-        pairs = [(chosen[pair.first], chosen[pair.second], pair.score) for pair in found]
-    chains = [pair for group in exact for pair in pairwise(group)]
-    clusters = _components(len(cases), [*chains, *((a, b) for a, b, _ in pairs)])
-    members = [[cases[row] for row in cluster] for cluster in clusters]
+    exact = _components(len(cases), [*_same(seen, readable, "content"), *_same(seen, readable, "pixels")])
+    pairs = _near_pairs(thumbnails, readable, exact, progress) if near else []
+    ties = [tie for group in exact for tie in pairwise(group)] + [(a, b) for a, b, _ in pairs]
+    clusters = [[cases[row] for row in cluster] for cluster in _components(len(cases), ties)]
     return Audit(
         kind=listing.kind,
         folder=str(listing.folder),
         images=len(cases),
         lesions=len({case.lesion_id for case in cases}),
-        unreadable=len(unreadable),
+        unreadable=len(faults),
         class_counts=_class_counts(cases),
         sizes=dict(Counter(seen[row].size for row in readable)),
-        problems=[*listing.problems, *unreadable, *conflicts_in_lesions(cases), *conflicts_in_clusters(members)],
-        notes=[*metadata_conflicts(cases), *crossings(members)],
+        problems=[*listing.problems, *faults, *conflicts_in_lesions(cases), *conflicts_in_clusters(clusters)],
+        notes=[*metadata_conflicts(cases), *crossings(clusters)],
         exact=[[cases[row].image_id for row in group] for group in exact],
         near=[NearPair(cases[a].image_id, cases[b].image_id, round(score, 4)) for a, b, score in pairs],
-        clusters=[[case.image_id for case in cluster] for cluster in members],
+        clusters=[[case.image_id for case in cluster] for cluster in clusters],
     )
+
+
+def _near_pairs(
+    thumbnails: npt.NDArray[np.uint8],
+    readable: Sequence[int],
+    exact: Sequence[Sequence[int]],
+    progress: Progress | None,
+) -> list[tuple[int, int, float]]:
+    """Return near duplicates as (row, row, score); of a group of exact duplicates only the first is compared."""
+    copies = {row for group in exact for row in group[1:]}
+    chosen = [row for row in readable if row not in copies]
+    report = partial(progress, "comparing") if progress else None
+    found = near_duplicates(thumbnails[chosen], progress=report)
+    return [(chosen[pair.first], chosen[pair.second], pair.score) for pair in found]
 
 
 def read_clusters(path: Path) -> list[list[str]]:

@@ -33,12 +33,18 @@ CROP_SIMILARITY = 0.72
 """Least correlation at 16 x 16 over the best crop to go on to alignment."""
 
 AGREEMENT = 0.60
-"""Least agreement after alignment that makes a duplicate; see docs/architecture.md for how it was measured."""
+"""Least agreement after alignment that makes a duplicate.
+
+Among all 10,015 images of HAM10000 the best pair of different lesions reaches 0.55 (dark rims, blurred
+skin); of 600 made copies those re-encoded, turned or resized reach 0.65 and more, of those cropped by up
+to 10 % a side 97 in 100 reach 0.60.
+"""
 
 CROPS = (0.0, 0.05, 0.10)
 COARSE, FINE = 8, 16
 _STRUCTURE = 2.5  # sigma in thumbnail pixels: coarser shading than this is left out of the second step
 _BLOCK_CELLS = 1 << 24
+_CROPPED = 32  # images cropped at once
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def near_duplicates(
     """Return all pairs of near duplicates among uint8 (n, SIDE, SIDE, 3) whole-frame thumbnails, best first.
 
     `progress(done, total)` is called with counts of images. Work grows with n squared (about a minute for
-    10,000 images on one core), memory with n (about 40 KiB an image). Images almost without structure are
+    10,000 images on one core), memory with n (about 50 KiB an image). Images almost without structure are
     never near duplicates.
     """
     total = len(thumbnails)
@@ -148,13 +154,13 @@ def _alike(thumbnails: npt.NDArray[np.uint8]) -> Iterator[tuple[int, Integers, I
 
 
 def _crops(structure: Floats) -> Floats:
-    """Return all 81 crops of float (SIDE, SIDE, 3) at FINE x FINE as unit rows, in the order of `_start`."""
+    """Return all 81 crops of float (m, SIDE, SIDE, 3), in the order of `_start`: (m, 81, FINE * FINE * 3) unit rows."""
     sides = np.concatenate([area(a, 1 - b, FINE) for a in CROPS for b in CROPS])
-    rows = (sides @ structure.reshape(SIDE, -1)).reshape(len(sides), SIDE, 3)
-    both = np.matmul(sides, rows)
-    count = len(CROPS) ** 2
-    grid = both.reshape(count, FINE, count, FINE, 3).transpose(0, 2, 1, 3, 4)
-    return _unit(grid.reshape(count * count, FINE, FINE, 3))
+    rows = np.tensordot(sides, structure, axes=(1, 1))
+    both = np.tensordot(rows, sides, axes=(2, 1))
+    count, spans = len(structure), len(CROPS) ** 2
+    grid = both.reshape(spans, FINE, count, 3, spans, FINE).transpose(2, 0, 4, 1, 5, 3)
+    return _unit(grid.reshape(-1, FINE, FINE, 3)).reshape(count, spans * spans, -1)
 
 
 def _start(crop: int) -> Floats:
@@ -173,12 +179,14 @@ def _cropped_alike(
         return
     whole = area(0.0, 1.0, FINE)
     fine = _in_blocks(thumbnails, lambda x: _separable(whole, _structure(x), whole))
+    crops: Floats = np.empty(0, np.float32)
     for image, others, views in _alike(thumbnails):
-        if progress and image % 100 == 0:
-            progress(image, total)
-        crops = _crops(_structure(thumbnails[image : image + 1].astype(np.float32))[0])
+        if image % _CROPPED == 0:
+            crops = _crops(_structure(thumbnails[image : image + _CROPPED].astype(np.float32)))
+            if progress:
+                progress(image, total)
         turned = np.stack([view(fine[j], int(v)) for j, v in zip(others, views, strict=True)])
-        similarity = _unit(turned) @ crops.T
+        similarity = _unit(turned) @ crops[image % _CROPPED].T
         best = similarity.argmax(axis=1)
         for row in np.flatnonzero(similarity.max(axis=1) >= CROP_SIMILARITY):
             yield image, int(others[row]), int(views[row]), _start(int(best[row]))

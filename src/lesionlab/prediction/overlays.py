@@ -22,9 +22,9 @@ from lesionlab.prediction.predictor import Answer, Predictor, Refusal, answer
 if TYPE_CHECKING:
     from lesionlab.prediction.gradcam import GradCam
 
-COLOURS = "inferno"
-"""matplotlib's map from black over red to light yellow: even steps of lightness, so grey print and colour blindness
-keep its order, and no skin or lesion is as light as its upper end."""
+COLOURS = "viridis"
+"""matplotlib's map from violet over green to yellow: even steps of lightness, so that grey print and colour blindness
+keep its order, in hues that neither skin nor lesions have."""
 
 SIDE = 600
 """Longest side of a picture, in pixels; smaller images keep their size."""
@@ -52,8 +52,8 @@ def overlay(pixels: Pixels, heat: npt.NDArray[np.float32], opacity: float = 0.45
         raise ValueError(f"opacity {opacity} is outside 0 to 1")
     height, width = pixels.shape[:2]
     stretched = Image.fromarray(heat.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
-    colour = colormaps[COLOURS](np.asarray(stretched).clip(0, 1))[..., :3] * 255
-    return np.rint((1 - opacity) * pixels + opacity * colour).astype(np.uint8)
+    colour: npt.NDArray[np.float64] = colormaps[COLOURS](np.asarray(stretched).clip(0, 1))[..., :3] * 255
+    return cast(Pixels, np.rint((1 - opacity) * pixels + opacity * colour).astype(np.uint8))
 
 
 def panel(pixels: Pixels, heats: npt.NDArray[np.float32], result: Answer, opacity: float = 0.45) -> bytes:
@@ -65,6 +65,7 @@ def panel(pixels: Pixels, heats: npt.NDArray[np.float32], result: Answer, opacit
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 6.2), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
     axes = figure.subplots(2, 4).ravel()
     axes[0].imshow(pixels)
     axes[0].set_title(result.image_id[:40], fontsize=10, parse_math=False)
@@ -73,13 +74,15 @@ def panel(pixels: Pixels, heats: npt.NDArray[np.float32], result: Answer, opacit
         likeliest = code == result.diagnosis
         name = NAMES[code].replace(" / ", " /\n")
         axis.set_title(f"{name}: {probability:.1%}", fontsize=10, fontweight="bold" if likeliest else "normal")
+        if not heat.any():
+            axis.set_xlabel("nothing speaks for it", fontsize=9)
         for spine in axis.spines.values():
             spine.set(visible=likeliest, linewidth=4)
     for axis in axes:
         axis.set(xticks=[], yticks=[])
     figure.supxlabel("Grad-CAM, each map scaled by itself. Research use, not a medical device.", fontsize=9)
     content = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(content)
+    figure.savefig(content, format="png")
     return content.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,11 +119,12 @@ def _draw_pair(
 def _draw_panel(
     photograph: Pixels,
     heats: npt.NDArray[np.float32],
-    probabilities: Sequence[float] | npt.NDArray[np.float64],
+    probabilities: npt.NDArray[np.float64],
     name: str,
     picture: Path,
 ) -> None:
-    titles = [name, *(f"{code} {p:.0%}" for code, p in zip(CODES, probabilities, strict=True))]
+    told = ["" if heat.any() else ", nothing speaks for it" for heat in heats]
+    titles = [name, *(f"{code} {p:.0%}{more}" for code, p, more in zip(CODES, probabilities, told, strict=True))]
     images = [photograph, *(overlay(photograph, heat) for heat in heats)]
     image_grid(images, titles, picture, columns=4, width=2.4)
 

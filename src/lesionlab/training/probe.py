@@ -59,7 +59,7 @@ def _extract(
     mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
     parts = []
     for first in range(0, len(pixels), 64):
-        images = torch.from_numpy(pixels[first : first + 64]).permute(0, 3, 1, 2).float()
+        images = torch.from_numpy(np.array(pixels[first : first + 64])).permute(0, 3, 1, 2).float()
         images = normalise(to_gray(images) if colour == "gray" else images, mean, std)
         with torch.autocast("cpu", torch.bfloat16):
             parts.append(features(model, images).float().flatten(1).numpy())

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from torch import nn
 
 from lesionlab.data import splits
@@ -77,12 +78,12 @@ def train(job: Job, screen: Reporter, progress: Callable[[str, int, int], None] 
     Under `accelerate launch` the main process writes and the others only compute. Raises `UserError` for every
     fault of data, recipe, weights or disk, and `RunStoppedError` after a signal, with the checkpoint saved.
     """
-    state = PartialState()
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     main = state.is_main_process
     with lock(job.out, "the run folder") if main else contextlib.nullcontext():
         state.wait_for_everyone()
         if finished := _check_folder(job):
-            return finished
+            return finished if main else {}
         with state.main_process_first():
             material = prepare(job, progress)
         torch.manual_seed(job.recipe.seed)

@@ -1,0 +1,148 @@
+"""Answers: order, colour, views, prior, batches, and images that cannot be read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionlab.data.images import grayscale, load_image, squash
+from lesionlab.diagnoses import CODES
+from lesionlab.errors import UsageError
+from lesionlab.models.bundle import Bundle
+from lesionlab.models.onnx_export import random_images
+from lesionlab.prediction.predictor import Answer, Predictor, Refusal, dihedral, softmax
+from lesionlab.prediction.runtime import Session
+
+PIXELS = random_images(9, 64, seed=2)
+
+
+@pytest.fixture(scope="module")
+def predictor(bundle: Bundle) -> Predictor:
+    return Predictor(bundle, threads=1)
+
+
+def test_probabilities_are_the_softmax_of_the_logits(predictor: Predictor, bundle: Bundle) -> None:
+    found = predictor.probabilities(PIXELS)
+    assert (found.dtype, found.shape) == (np.float64, (9, 7))
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-12)
+    odds = np.exp(Session(bundle, threads=1).logits(PIXELS).astype(float))
+    np.testing.assert_allclose(found, odds / odds.sum(1, keepdims=True), atol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4, 9, 64])
+def test_the_batch_size_changes_nothing(predictor: Predictor, batch_size: int) -> None:
+    np.testing.assert_allclose(predictor.probabilities(PIXELS, batch_size), predictor.probabilities(PIXELS), atol=1e-5)
+
+
+def test_no_images_give_no_rows(predictor: Predictor) -> None:
+    assert predictor.probabilities(PIXELS[:0]).shape == (0, 7)
+
+
+@pytest.mark.parametrize("views", [2, 4, 8])
+def test_views_average_probabilities(bundle: Bundle, predictor: Predictor, views: int) -> None:
+    single = [predictor.probabilities(dihedral(PIXELS, view)) for view in range(views)]
+    found = Predictor(bundle, views, threads=1).probabilities(PIXELS)
+    np.testing.assert_allclose(found, np.mean(single, axis=0), atol=1e-6)
+    assert np.abs(found - single[0]).max() > 1e-3, "the views differ"
+
+
+def test_eight_views_make_the_answer_the_same_for_every_turn(bundle: Bundle) -> None:
+    eight = Predictor(bundle, 8, threads=1)
+    expected = eight.probabilities(PIXELS)
+    for turned in (np.rot90(PIXELS, axes=(1, 2)), PIXELS[:, ::-1]):
+        np.testing.assert_allclose(eight.probabilities(turned), expected, atol=1e-5)
+
+
+def test_the_eight_views_are_eight_turns_and_mirrors() -> None:
+    image = PIXELS[:1]
+    turns = {np.rot90(side, k, axes=(1, 2)).tobytes() for side in (image, image[:, ::-1]) for k in range(4)}
+    assert {np.ascontiguousarray(dihedral(image, view)).tobytes() for view in range(8)} == turns
+    np.testing.assert_array_equal(dihedral(image, 1), image[:, :, ::-1])
+    np.testing.assert_array_equal(dihedral(image, 2), image[:, ::-1])
+
+
+@pytest.mark.parametrize("views", [0, 3, 16])
+def test_other_numbers_of_views_are_refused(bundle: Bundle, views: int) -> None:
+    with pytest.raises(UsageError, match="views"):
+        Predictor(bundle, views)
+
+
+def test_the_bundles_own_offset_colour_and_views_are_used(
+    bundle: Bundle, make_bundle: Callable[..., Bundle], tmp_path: Path
+) -> None:
+    offset = [0.0, 0, 0, 0, 0, 3, 0]
+    other = make_bundle(tmp_path / "model", colour="gray", prior_offset=offset, views=2)
+    session = Session(bundle, threads=1)
+    gray = grayscale(PIXELS)
+    expected = np.mean([softmax(session.logits(dihedral(gray, view)) + np.array(offset)) for view in (0, 1)], axis=0)
+    found = Predictor(other, threads=1).probabilities(PIXELS)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert (found[:, 5] > Predictor(other, threads=1).probabilities(PIXELS)[:, 5] - 1e-9).all()
+
+
+def test_softmax_neither_overflows_nor_loses_small_classes() -> None:
+    np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0, -1000.0]])), [[0.5, 0.5, 0.0]])
+    np.testing.assert_allclose(softmax(np.log([[1.0, 2.0, 7.0]])), [[0.1, 0.2, 0.7]])
+
+
+def test_answers_come_in_order_and_are_the_images_own(predictor: Predictor, images: list[Path]) -> None:
+    found = list(predictor.predict(images, batch_size=4))
+    pixels = np.stack([squash(load_image(path), 64) for path in images])
+    expected = predictor.probabilities(pixels)
+    assert [answer.path for answer in found] == images
+    for answer, row in zip(found, expected, strict=True):
+        assert isinstance(answer, Answer)
+        assert answer.image_id == answer.path.stem
+        assert answer.diagnosis == CODES[row.argmax()]
+        np.testing.assert_allclose(answer.probabilities, row, atol=1e-5)
+
+
+def test_bad_images_are_refused_in_their_place(predictor: Predictor, images: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "note.jpg").write_text("no image")
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(images[0].read_bytes()[:500])
+    paths = [tmp_path / "gone.jpg", images[0], tmp_path / "note.jpg", cut, tmp_path, images[1], tmp_path / "gone.png"]
+    found = list(predictor.predict(paths, batch_size=2))
+    assert [result.path for result in found] == paths
+    assert [isinstance(result, Answer) for result in found] == [False, True, False, False, False, True, False]
+    for result in found:
+        if isinstance(result, Refusal):
+            assert str(result.path) in result.reason
+            assert "\n" not in result.reason
+
+
+def test_only_bad_images_are_all_refused(predictor: Predictor, tmp_path: Path) -> None:
+    found = list(predictor.predict([tmp_path / "a.png", tmp_path / "b.png"]))
+    assert all(isinstance(result, Refusal) for result in found)
+
+
+def test_paths_are_taken_as_answers_are_asked_for(predictor: Predictor, images: list[Path]) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Path]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield images[taken % len(images)]
+
+    answers = predictor.predict(endless(), batch_size=3)
+    next(answers)
+    assert taken <= 3 * 3 + 1, "two batches ahead at most"
+    answers.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_a_jpegs_orientation_is_applied(predictor: Predictor, images: list[Path], tmp_path: Path) -> None:
+    upright = Image.open(images[1])
+    exif = Image.Exif()
+    exif[274] = 3
+    upright.rotate(180).save(tmp_path / "turned.png", exif=exif)
+    first, second = predictor.predict([images[1], tmp_path / "turned.png"])
+    assert isinstance(first, Answer)
+    assert isinstance(second, Answer)
+    np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-6)
