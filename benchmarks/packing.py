@@ -22,8 +22,10 @@ from PIL import Image
 
 from lesionlab.data.packs import pack
 from lesionlab.data.sources import load_source
+from lesionlab.training.material import Job
 from lesionlab.training.recipe import Recipe
-from lesionlab.training.run import Job, Silent, train
+from lesionlab.training.records import Silent
+from lesionlab.training.run import train
 
 
 def decode_plainly(paths: list[str]) -> float:

@@ -25,9 +25,11 @@ from lesionlab.data.packs import pack
 from lesionlab.data.sources import load_source
 from lesionlab.diagnoses import CODES
 from lesionlab.models.backbones import create, preprocessing
-from lesionlab.training.loop import Trainer, build_optimizer, class_labels
+from lesionlab.training.loop import Trainer
+from lesionlab.training.material import class_labels
+from lesionlab.training.optimisation import build_optimizer
 from lesionlab.training.recipe import Recipe
-from lesionlab.training.run import Silent
+from lesionlab.training.records import Silent
 
 
 def bare_step(

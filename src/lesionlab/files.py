@@ -28,11 +28,11 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as file:
+        with partial.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
+        partial.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -97,7 +97,7 @@ def read_text(path: Path) -> str:
 
 def checksum(path: Path, algorithm: str = "sha256") -> str:
     """Return the hex digest of a file's content."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
@@ -118,7 +118,7 @@ def lock(folder: Path, what: str) -> Iterator[None]:
     path = folder / ".lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+b")
+        file = path.open("a+b")
     except OSError as error:
         raise disk_error(path, error) from error
     with file:

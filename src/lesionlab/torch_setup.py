@@ -25,7 +25,7 @@ def _declare_missing_operators() -> None:
 
 
 try:
-    import torchvision  # noqa: F401
+    import torchvision
 except RuntimeError as error:
     if "torchvision::nms does not exist" not in str(error):
         raise

@@ -56,7 +56,12 @@ def same_answers(predicted: list[dict[str, str]], evaluated: list[dict[str, str]
 
 def command(folder: Path, *arguments: object) -> Any:
     """Run one command with --json in a process of its own and return what it printed; it must leave with 0."""
-    environment = {**os.environ, "LESIONLAB_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1"}
+    environment = {
+        **os.environ,
+        "LESIONLAB_CACHE": str(folder / "cache"),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     words = [sys.executable, "-m", "lesionlab", *map(str, arguments), "--json"]
     done = subprocess.run(words, capture_output=True, text=True, env=environment, cwd=folder)
     assert done.returncode == 0, done.stderr

@@ -34,7 +34,7 @@ def test_ctrl_c_saves_and_resume_ends_the_same(synthetic: Path, tmp_path: Path) 
 
 def start(source: Path, out: Path, folder: Path, *options: str) -> subprocess.Popen[str]:
     """Begin to train in a process of its own."""
-    environment = {**os.environ, "LESIONLAB_CACHE": str(folder / "cache")}
+    environment = {**os.environ, "LESIONLAB_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     words = [sys.executable, "-m", "lesionlab", "train", "--data", str(source), "--out", str(out), "--weights", "none"]
     words += ["--recipe", "tiny", *(word for setting in SETTINGS for word in ("--set", setting)), *options]
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)

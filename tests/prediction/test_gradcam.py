@@ -32,7 +32,11 @@ def scaled(maps: torch.Tensor, size: int) -> np.ndarray:
 def in_memory(name: str, size: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Bundle, Any]:
     """Return the description of a random network, which Grad-CAM is given without a detour over the disk."""
     torch.manual_seed(0)
-    model: Any = backbones.create(name, size=size).eval()
+    narrow = {"mlp_ratio": 0.02} if name == "vgg19" else {}  # its two wide layers take most of ten seconds to make
+    network = backbones.timm_name(name)
+    model: Any = backbones.timm.create_model(network, num_classes=7, **narrow).eval()
+    if hasattr(model, "set_input_size"):
+        model.set_input_size(img_size=size)
     with torch.no_grad():
         for parameter in backbones.head_parameters(model):
             parameter.normal_(0, 0.05)

@@ -19,10 +19,13 @@ import torch
 from small_run import Log, digest, recipe, trainer
 from torch import Tensor, nn
 
+from lesionlab.data.augment import dihedral
 from lesionlab.errors import DataError, ModelError, UsageError
 from lesionlab.models.backbones import create, head_parameters
 from lesionlab.training import checkpoint, loop
-from lesionlab.training.loop import build_optimizer, class_labels, dihedral, rate_factor, validation_figures
+from lesionlab.training.choosing import validation_figures
+from lesionlab.training.material import class_labels
+from lesionlab.training.optimisation import build_optimizer, rate_factor
 from lesionlab.training.recipe import Recipe
 from lesionlab.training.signals import RunStoppedError, StopRequest
 

@@ -27,9 +27,9 @@ from lesionlab.files import lock, read_json
 from lesionlab.models.bundle import read_bundle
 from lesionlab.prediction.runtime import Session
 from lesionlab.training import run
-from lesionlab.training.loop import validation_figures
+from lesionlab.training.choosing import PRIOR_SHARES, choose_prior, combine_views, prior_offset, validation_figures
+from lesionlab.training.material import Job, Material, choose_split, prepare
 from lesionlab.training.recipe import Recipe, load_recipe
-from lesionlab.training.run import Job, Material, choose_prior, combine_views, prior_offset
 from lesionlab.training.signals import RunStoppedError
 
 RECORDS = {
@@ -87,7 +87,7 @@ def test_a_run_folder_describes_itself(finished: Finished) -> None:
 
 def validation(job: Job) -> tuple[np.ndarray, np.ndarray, Any]:
     """Return a run's validation pixels and labels, and its bundle."""
-    material = run.prepare(job)
+    material = prepare(job)
     return material.pack.pixels[material.validate], material.labels[material.validate], read_bundle(job.out)
 
 
@@ -180,10 +180,10 @@ def test_missing_and_damaged_images_are_named_or_left_out(job: Job, tmp_path: Pa
     first.unlink()
     job = replace(job, data=data)
     with pytest.raises(DataError, match=f"1 labelled images are missing: {first.stem}") as caught:
-        run.prepare(job)
+        prepare(job)
     assert "--skip-bad" in caught.value.hint
     second.write_bytes(b"\xff\xd8 no image")
-    material = run.prepare(replace(job, skip_bad=True))
+    material = prepare(replace(job, skip_bad=True))
     assert [problem.image_id for problem in material.pack.left_out] == [second.stem]
     assert {first.stem, second.stem}.isdisjoint(case.image_id for case in material.pack.cases)
     assert not set(material.train) & set(material.validate)
@@ -191,10 +191,10 @@ def test_missing_and_damaged_images_are_named_or_left_out(job: Job, tmp_path: Pa
 
 def test_only_one_site_where_the_recipe_names_one(job: Job) -> None:
     site = next(case.site for case in load_source(job.data).cases if case.site)
-    cases = run.prepare(replace(job, recipe=recipe(f"site={site}"), split="paper")).pack.cases
+    cases = prepare(replace(job, recipe=recipe(f"site={site}"), split="paper")).pack.cases
     assert {case.site for case in cases} == {site}
     with pytest.raises(DataError, match="no image from body site 'moon'"):
-        run.prepare(replace(job, recipe=recipe("site=moon")))
+        prepare(replace(job, recipe=recipe("site=moon")))
 
 
 def test_the_split_is_the_one_asked_for(job: Job, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_the_split_is_the_one_asked_for(job: Job, tmp_path: Path) -> None:
     tied = (cases[0].image_id, cases[-1].image_id)
 
     def chosen(split: str, fold: int | None = None, duplicates: tuple[tuple[str, ...], ...] = ()) -> str:
-        return run.choose_split(replace(job, split=split, fold=fold, duplicates=duplicates), cases).fingerprint
+        return choose_split(replace(job, split=split, fold=fold, duplicates=duplicates), cases).fingerprint
 
     assert chosen("paper") == splits.paper(cases, 0).fingerprint
     assert chosen("grouped") == splits.grouped(cases, 0).fingerprint
@@ -275,7 +275,7 @@ def test_the_prior_is_chosen_on_validation() -> None:
     logits[0, :8, 4], logits[0, 8:, 4] = 0.0, 0.9
     unweighted = Recipe(loss="weighted", prior="auto")
     share, tried = choose_prior(unweighted, logits.astype(np.float32), material)
-    assert [row["share"] for row in tried] == list(run.PRIOR_SHARES) and share == 0.0
+    assert [row["share"] for row in tried] == list(PRIOR_SHARES) and share == 0.0
     assert tried[0]["balanced_accuracy"] == 1 > tried[-1]["balanced_accuracy"]
     assert choose_prior(Recipe(loss="weighted", prior="as_trained"), logits, material) == (0.0, [])
     assert choose_prior(Recipe(loss="weighted", prior=0.3), logits, material) == (0.3, [])
@@ -346,6 +346,6 @@ def test_two_processes_both_find_a_run_finished(finished: Finished, tmp_path: Pa
 def test_progress_of_packing_is_told(job: Job, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     tell: Callable[[str, int, int], None] = lambda *step: told.append(step)  # noqa: E731
-    material = run.prepare(replace(job, cache=tmp_path / "fresh"), tell)
+    material = prepare(replace(job, cache=tmp_path / "fresh"), tell)
     count = len(material.pack.cases)
     assert told == [("packing images", n, count) for n in range(1, count + 1)]

@@ -164,3 +164,10 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     scale = (1 / (255 * std)).view(1, 3, 1, 1)
     offset = (-mean / std).view(1, 3, 1, 1)
     return torch.addcmul(offset, images, scale).contiguous(memory_format=torch.channels_last)
+
+
+def dihedral(images: Tensor, view: int) -> Tensor:
+    """Return view 0 to 7 of square images (n, c, s, s): bit 0 mirrors x, bit 1 mirrors y, bit 2 swaps x and y."""
+    axes = [axis for bit, axis in ((1, 3), (2, 2)) if view & bit]
+    images = images.flip(axes) if axes else images
+    return images.transpose(2, 3) if view & 4 else images

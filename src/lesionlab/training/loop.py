@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,14 +18,14 @@ from accelerate.utils import broadcast_object_list
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
-from lesionlab.data.augment import POLICIES, Policy, augment, normalise, to_gray
+from lesionlab.data.augment import POLICIES, Policy, augment, dihedral, normalise, to_gray
 from lesionlab.data.batches import Batch, Batches
 from lesionlab.errors import DataError, UsageError
-from lesionlab.evaluation.metrics import sample, scores
-from lesionlab.evaluation.predictions import Predictions
-from lesionlab.models.backbones import Preprocessing, head_parameters
+from lesionlab.models.backbones import Preprocessing
 from lesionlab.training import checkpoint
+from lesionlab.training.choosing import validation_figures
 from lesionlab.training.losses import LOSSES, Context, mix, soften
+from lesionlab.training.optimisation import build_optimizer, rate_factor
 from lesionlab.training.recipe import Recipe
 from lesionlab.training.signals import RunStoppedError, StopRequest
 
@@ -195,7 +194,7 @@ class Trainer:
         return images, targets
 
     def _mixing_shares(self, batch: Batch) -> Tensor:
-        """Return the weights of mixup, (n,), equal for both partners of a pair; the whole batch's are drawn, then cut."""
+        """Return the weights of mixup, (n,), equal for both partners of a pair, cut from the whole batch's."""
         rng = np.random.Generator(np.random.Philox(key=[self.recipe.seed, 2**33 + self._step()]))
         pairs = rng.beta(self.recipe.mixup, self.recipe.mixup, self.recipe.batch_size // 2)
         first = self.accelerator.process_index * len(batch.labels)
@@ -315,51 +314,3 @@ class Trainer:
         """Return the network with the weights of the best epoch, in evaluation mode; `predict` uses it from now on."""
         self.judged.load_state_dict(self.best)
         return self.judged.eval()
-
-
-def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return Adam or AdamW with a rate of its own for the head; vectors (norms, biases) do not decay."""
-    head = {id(parameter) for parameter in head_parameters(model)}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            groups.setdefault((id(parameter) in head, parameter.ndim > 1), []).append(parameter)
-    settings = [
-        {
-            "params": parameters,
-            "lr": recipe.learning_rate * (recipe.head_rate if is_head else 1.0),
-            "weight_decay": recipe.weight_decay if decays else 0.0,
-        }
-        for (is_head, decays), parameters in groups.items()
-    ]
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(settings, fused=True)
-
-
-def rate_factor(step: int, steps_per_epoch: int, recipe: Recipe) -> float:
-    """Return the learning rate's factor: linear warm-up, then a half cosine or a constant."""
-    warmup = recipe.warmup_epochs * steps_per_epoch
-    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
-    if recipe.schedule == "constant":
-        return rise
-    return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / (recipe.epochs * steps_per_epoch))))
-
-
-def dihedral(images: Tensor, view: int) -> Tensor:
-    """Return view 0 to 7 of square images (n, c, s, s): bit 0 mirrors x, bit 1 mirrors y, bit 2 swaps x and y."""
-    axes = [axis for bit, axis in ((1, 3), (2, 2)) if view & bit]
-    images = images.flip(axes) if axes else images
-    return images.transpose(2, 3) if view & 4 else images
-
-
-def validation_figures(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Return every defined overall metric of probabilities (n, 7) against the classes truth (n,), without intervals."""
-    names = tuple(str(row) for row in range(len(truth)))
-    found = scores(sample(Predictions(names, names, truth, probabilities)), np.ones((1, len(truth)))).overall
-    return {name: float(value[0]) for name, value in found.items() if np.isfinite(value[0])}
-
-
-def class_labels(diagnoses: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """Return the class number of each diagnosis, int64 (n,)."""
-    number = {code: i for i, code in enumerate(classes)}
-    return np.array([number[dx] for dx in diagnoses], np.int64)

@@ -13,6 +13,16 @@ from lesionlab.report.figures import curves
 from lesionlab.training.loop import Reporter
 
 
+class Silent:
+    """A reporter that says nothing."""
+
+    def step(self, epoch: int, position: int, steps: int, figures: dict[str, float]) -> None:
+        """Ignore a step."""
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Ignore an epoch."""
+
+
 class RunRecorder:
     """Passes progress on to `screen` and keeps the run folder's records up to date.
 

@@ -1,0 +1,100 @@
+"""What a run works on: its job, and the images, split and labels that the job names, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lesionlab.data import splits
+from lesionlab.data.cases import Case, labelled
+from lesionlab.data.packs import Pack, pack
+from lesionlab.data.sources import by_site, load_source
+from lesionlab.diagnoses import CODES
+from lesionlab.errors import DataError, UsageError
+from lesionlab.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train on what, and where to.
+
+    split : protocol name (paper, grouped) or the path of a split file, of which `fold` names a fold;
+    weights : "imagenet", "none" or a file; duplicates : clusters of images known to show one lesion.
+    """
+
+    data: Path
+    out: Path
+    recipe: Recipe
+    source: str | None = None
+    split: str = "grouped"
+    fold: int | None = None
+    weights: str = "imagenet"
+    duplicates: tuple[tuple[str, ...], ...] = ()
+    cache: Path | None = None
+    skip_bad: bool = False
+    resume: bool = False
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that training needs, read and checked."""
+
+    kind: str
+    pack: Pack
+    split: splits.Split
+    labels: np.ndarray
+    train: np.ndarray
+    validate: np.ndarray
+
+
+def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -> Material:
+    """Read the source, split it, pack its pixels."""
+    listing = load_source(job.data, job.source)
+    missing = [problem for problem in listing.problems if problem.kind == "missing image"]
+    if missing and not job.skip_bad:
+        named = ", ".join(problem.image_id for problem in missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise DataError(
+            f"{job.data}: {len(missing)} labelled images are missing: {named}",
+            "bring them back, or leave them out with --skip-bad",
+        )
+    cases = labelled(listing.cases, str(job.data))
+    if job.recipe.site:
+        cases = by_site(cases, job.recipe.site)
+    split = choose_split(job, cases)
+    pixels = pack(
+        cases, job.recipe.size, job.cache, job.skip_bad,
+        (lambda done, total: progress("packing images", done, total)) if progress else None,
+    )  # fmt: skip
+    labels = class_labels([case.dx for case in pixels.cases], CODES)
+    parts = {part: pixels.rows({c.image_id for c in split.select(pixels.cases, part)}) for part in ("train", "val")}
+    return Material(listing.kind, pixels, split, labels, parts["train"], parts["val"])
+
+
+def choose_split(job: Job, cases: list[Case]) -> splits.Split:
+    """Return the run's own split on resuming, else the one that the job names."""
+    if job.resume and (job.out / "split.csv").is_file():
+        return splits.read_split(job.out / "split.csv")
+    protocols = {
+        "paper": lambda: splits.paper(cases, job.recipe.seed),
+        "grouped": lambda: splits.grouped(cases, job.recipe.seed, job.duplicates),
+    }
+    if job.split in protocols:
+        return protocols[job.split]()
+    if not Path(job.split).is_file():
+        raise UsageError(f"--split {job.split}: neither a protocol nor a file", f"protocols: {', '.join(protocols)}")
+    split = splits.read_split(Path(job.split))
+    if job.fold is not None:
+        return split.fold(job.fold)
+    if split.protocol == "kfold":
+        raise UsageError(f"{job.split}: a k-fold split has no train part", "take one fold: --fold N")
+    return split
+
+
+def class_labels(diagnoses: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """Return the class number of each diagnosis, int64 (n,)."""
+    number = {code: i for i, code in enumerate(classes)}
+    return np.array([number[dx] for dx in diagnoses], np.int64)
