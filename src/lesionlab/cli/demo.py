@@ -35,7 +35,8 @@ def demo(
         source, split = _data(out, seed, screen)
         note("training a tiny network from random weights")
         from lesionlab.report.evaluate_model import evaluate_model
-        from lesionlab.training.run import Job, train
+        from lesionlab.training.material import Job
+        from lesionlab.training.run import train
 
         run = out / "run"
         cache = out / "cache"

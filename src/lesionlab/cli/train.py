@@ -50,8 +50,9 @@ def train(
     clusters = tuple(map(tuple, read_clusters(duplicates))) if duplicates else ()
 
     from lesionlab.training import run
+    from lesionlab.training.material import Job
 
-    job = run.Job(
+    job = Job(
         data, out, chosen, source, split, fold, weights, clusters, cache, skip_bad, resume, tensorboard
     )  # fmt: skip
     with Screen(chosen.epochs) as screen:
