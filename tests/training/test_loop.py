@@ -412,7 +412,7 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("step 2 6") == 2

@@ -323,7 +323,7 @@ def launch_two(job: Job, script: Path, *more: str) -> str:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     environment = os.environ | {"ACCELERATE_USE_CPU": "true"}
     command = [*launch, *arguments(job, "epochs=1", "views=1"), *more]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
