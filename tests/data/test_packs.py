@@ -229,7 +229,7 @@ def test_two_processes_do_not_pack_at_once(cases: list[Case], tmp_path: Path) ->
 
 
 def test_a_pack_made_by_another_process_meanwhile_is_taken(
-    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoded: list[str]
 ) -> None:
     """The other process finishes between this one's look at the cache and its taking the lock."""
     first = pack(cases, 32, tmp_path / "other")
@@ -242,6 +242,7 @@ def test_a_pack_made_by_another_process_meanwhile_is_taken(
 
     monkeypatch.setattr(packs, "lock", late)
     assert pack(cases, 32, tmp_path / "cache").fingerprint == first.fingerprint
+    assert len(decoded) == COUNT
 
 
 def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -100,6 +100,14 @@ def test_shares_are_kept_per_class_on_a_large_table() -> None:
             assert abs(counts[part] - share * total) <= 4, (dx, part, counts)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_of_few_lesions_trains_before_it_tests(seed: int) -> None:
+    one = [Case(f"i{n}", "x", "df", "a") for n in range(3)]
+    assert set(splits.grouped(one, seed).parts.values()) == {"train"}
+    four = [Case(f"i{n}", "x", "df", f"l{n}") for n in range(4)]
+    assert Counter(splits.grouped(four, seed).parts.values()) == {"train": 3, "test": 1}
+
+
 def test_folds_are_equal_per_class() -> None:
     cases = table(3000)
     split = splits.kfold(cases, 5)

@@ -105,6 +105,8 @@ def _write(cases: Sequence[Case], size: int, folder: Path, progress: Callable[[i
     digest = hashlib.sha256()
     try:
         pixels = np.lib.format.open_memmap(folder / "pixels.npy", "w+", np.uint8, (len(cases), size, size, 3))
+        with (folder / "pixels.npy").open("r+b") as file:  # a disk that fills up later would kill the process
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
         def decode(row: int) -> np.ndarray | str:
             try:
