@@ -92,6 +92,8 @@ def main() -> None:
     running.fit(StopRequest())
     if running.accelerator.is_main_process:
         print(digest(running.best_model()))
+    running.accelerator.wait_for_everyone()
+    running.accelerator.end_training()
 
 
 if __name__ == "__main__":

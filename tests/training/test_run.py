@@ -328,6 +328,7 @@ def launch_two(job: Job, script: Path, *more: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_two_processes_leave_one_run(job: Job, tmp_path: Path) -> None:
     assert launch_two(job, tmp_path / "train.py").count("model:") == 1
     assert {path.name for path in job.out.iterdir()} == RECORDS

@@ -49,7 +49,10 @@ def train(job: Job, screen: Reporter, progress: Callable[[str, int, int], None] 
         else:
             with StopRequest() as stop:
                 model, outcome = _finetune(job, material, model, recorder, stop)
-        return _finish(job, material, model, outcome) if main else {}
+        described = _finish(job, material, model, outcome) if main else {}
+    state.wait_for_everyone()  # a process that leaves while another still works can take it down
+    state.destroy_process_group()
+    return described
 
 
 def _finetune(
