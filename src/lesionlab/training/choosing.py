@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.metrics import sample, scores
 from lesionlab.evaluation.predictions import Predictions
 from lesionlab.prediction.predictor import softmax
@@ -41,11 +40,10 @@ def choose_prior(recipe: Recipe, logits: np.ndarray, material: Material) -> tupl
     """
     if recipe.prior != "auto":
         return (prior_kept(recipe) if recipe.prior == "as_trained" else float(recipe.prior)), []
-    counts = np.bincount(material.labels[material.train], minlength=len(CODES))
     truth = material.labels[material.validate]
     tried = []
     for share in PRIOR_SHARES:
-        figures = validation_figures(truth, combine_views(logits, prior_offset(recipe, share, counts)))
+        figures = validation_figures(truth, combine_views(logits, prior_offset(recipe, share, material.counts)))
         tried.append({"share": share, **figures})
     best = max(tried, key=lambda row: row.get("balanced_accuracy", 0) + row.get("macro_f1", 0))
     return best["share"], tried

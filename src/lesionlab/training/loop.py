@@ -185,13 +185,15 @@ class Trainer:
         draw = batch.draw.to(self.device)
         side = recipe.size_at(self.progress.epoch)
         images = augment(batch.pixels.to(self.device), draw, self.policy, side, recipe.photo_aspect)
-        if recipe.colour == "gray":
-            images = to_gray(images)
-        images = normalise(images, self.mean, self.std)
+        images = self._normalised(images)
         targets = soften(batch.labels.to(self.device), len(self.context.counts), recipe.label_smoothing)
         if recipe.mixup:
             images, targets = mix(images, targets, self._mixing_shares(batch).to(self.device))
         return images, targets
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        """Return images in the recipe's colour mode and on the network's scale."""
+        return normalise(to_gray(images) if self.recipe.colour == "gray" else images, self.mean, self.std)
 
     def _mixing_shares(self, batch: Batch) -> Tensor:
         """Return the weights of mixup, (n,), equal for both partners of a pair, cut from the whole batch's."""
@@ -218,9 +220,7 @@ class Trainer:
                 self.stop.check()
             pixels = torch.from_numpy(self.pixels[rows[first : first + 64]]).permute(0, 3, 1, 2)
             images = augment(pixels.to(self.device), torch.empty(0), POLICIES["none"], self.recipe.size)
-            if self.recipe.colour == "gray":
-                images = to_gray(images)
-            images = normalise(images, self.mean, self.std)
+            images = self._normalised(images)
             with self._autocast():
                 seen = [network(dihedral(images, view)).float() for view in range(views)]
             parts.append(torch.stack(seen).cpu().numpy())

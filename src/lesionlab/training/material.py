@@ -50,6 +50,11 @@ class Material:
     train: np.ndarray
     validate: np.ndarray
 
+    @property
+    def counts(self) -> np.ndarray:
+        """Training images per class, int64 (7,)."""
+        return np.bincount(self.labels[self.train], minlength=len(CODES))
+
 
 def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -> Material:
     """Read the source, split it, pack its pixels."""

@@ -16,6 +16,7 @@ from lesionlab.data.packs import default_cache
 from lesionlab.diagnoses import CODES
 from lesionlab.files import lock, read_json, write_json
 from lesionlab.models.backbones import create, head_names, preprocessing
+from lesionlab.models.bundle import BundleDetails, write_bundle
 from lesionlab.training.choosing import choose_prior, combine_views, prior_offset, validation_figures
 from lesionlab.training.folder import begin_folder, check_folder
 from lesionlab.training.loop import Reporter, Trainer
@@ -105,11 +106,8 @@ def _probe(
 
 def _finish(job: Job, material: Material, model: nn.Module, outcome: dict[str, Any]) -> dict[str, Any]:
     """Write the model and close run.json with what validation says."""
-    from lesionlab.models.bundle import BundleDetails, write_bundle
-
     logits = outcome.pop("logits")
-    counts = np.bincount(material.labels[material.train], minlength=len(CODES))
-    offset = prior_offset(job.recipe, outcome["prior"], counts)
+    offset = prior_offset(job.recipe, outcome["prior"], material.counts)
     figures = validation_figures(material.labels[material.validate], combine_views(logits, offset))
     described: dict[str, Any] = read_json(job.out / "run.json")
     described |= {"status": "finished", **outcome, "validation": figures}
