@@ -2,7 +2,7 @@
 
 torchvision's v2 transforms draw one set of parameters per call, so a batch would be turned by one
 angle; here the v2 functions do what is the same for all images, and one `grid_sample` applies each
-image's own matrix. All randomness comes from `draws`, a function of (seed, epoch, row) alone, which
+image's own matrix. All randomness comes from `draws`, a function of (seed, epoch, position) alone, which
 makes training repeatable, resumable in mid-epoch and independent of how a batch is shared out.
 """
 
@@ -62,18 +62,21 @@ class Policy:
 POLICIES: dict[str, Policy] = {
     "none": Policy(),
     "paper": Policy(rotation=30, zoom=(0.85, 1.15), shear=10, flips=True, fill="border"),
+    "mild": Policy(
+        rotation=180, zoom=(0.88, 1.16), stretch=0.05, shear=5, shift=0.03, flips=True, brightness=0.1, contrast=0.1,
+    ),
     "strong": Policy(
         rotation=180, zoom=(0.8, 1.33), stretch=0.08, shear=10, shift=0.06, flips=True,
         brightness=0.15, contrast=0.15, erase=0.1,
     ),
 }  # fmt: skip
-"""`paper`: what the seed names, at Keras-typical strengths (it gives none). `strong`: leak-free
-practice. Colour jitter is off in both: the seed found that colour transforms hurt, pigment being a
+"""`paper`: what the seed names, at Keras-typical strengths (it gives none). `mild`: for a few epochs.
+`strong`: leak-free practice. Colour jitter is off in all: the seed found that colour transforms hurt, pigment being a
 sign of the diagnosis; turn it on with the recipe's `colour_jitter`."""
 
 
 def draws(seed: int, epoch: int, count: int) -> np.ndarray:
-    """Return uniform numbers in [0, 1), float64 (count, DRAWS); row i belongs to image i in this epoch."""
+    """Return uniform numbers in [0, 1), float64 (count, DRAWS); row i belongs to the i-th image of this epoch."""
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).random((count, DRAWS))
 
 

@@ -30,8 +30,9 @@ class Batches:
     """Training batches over some rows of a pack.
 
     pixels : uint8 (n, size, size, 3), all packed images; rows : the row numbers to train on;
-    labels : int64 (n,) classes of all packed images. With `balanced`, every class is drawn equally
-    often, with replacement. Of each batch, process `rank` of `world` gets its own equal slice, so
+    labels : int64 (n,) classes of all packed images. A class of m images is drawn in proportion to
+    m ** power: 1 is a plain shuffle, smaller powers draw with replacement, 0 draws all classes
+    equally often. Of each batch, process `rank` of `world` gets its own equal slice, so
     that several processes together see the very batches that one would.
     """
 
@@ -40,7 +41,7 @@ class Batches:
     rows: np.ndarray
     batch_size: int
     seed: int
-    balanced: bool = False
+    power: float = 1.0
     rank: int = 0
     world: int = 1
 
@@ -51,19 +52,19 @@ class Batches:
     def order(self, epoch: int) -> np.ndarray:
         """Return the rows of one epoch in order, int64."""
         rng = np.random.Generator(np.random.Philox(key=[self.seed, ORDER_STREAM + epoch]))
-        if not self.balanced:
+        if self.power == 1.0:
             return rng.permutation(self.rows)
-        counts = np.bincount(self.labels[self.rows])
-        weights = 1.0 / counts[self.labels[self.rows]]
+        counts = np.bincount(self.labels[self.rows]).astype(float)
+        weights = counts[self.labels[self.rows]] ** (self.power - 1)
         return rng.choice(self.rows, len(self.rows), p=weights / weights.sum())
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of one epoch from position `start` on."""
-        order, table = self.order(epoch), draws(self.seed, epoch, len(self.labels))
+        order, table = self.order(epoch), draws(self.seed, epoch, len(self.rows))
         share = self.batch_size // self.world
         for position in range(start, len(self)):
             first = position * self.batch_size + self.rank * share
             rows = order[first : first + share]
             images = torch.from_numpy(self.pixels[rows]).permute(0, 3, 1, 2)
-            draw = torch.from_numpy(table[rows].astype(np.float32))
+            draw = torch.from_numpy(table[first : first + share].astype(np.float32))
             yield Batch(position, images, torch.from_numpy(self.labels[rows]), draw)

@@ -14,6 +14,7 @@ import lesionlab.torch_setup  # noqa: F401  (before timm, which imports torchvis
 import timm
 import torch
 from timm.data import resolve_model_data_config
+from timm.models import group_parameters
 from torch import nn
 
 from lesionlab.diagnoses import CODES
@@ -130,6 +131,21 @@ def head_names(model: nn.Module) -> list[str]:
     layers = classifier if isinstance(classifier, list | tuple) else [classifier]
     heads = [name for name, module in model.named_modules() if any(module is layer for layer in layers)]
     return [key for key in model.state_dict() if any(key.startswith(f"{head}.") for head in heads)]
+
+
+def freeze_layers(model: nn.Module, count: int) -> None:
+    """Take the weights of the first `count` layers at the input end out of training; their norms still see batches.
+
+    Layers are timm's coarse groups: the stem is the first, then one per stage or block.
+    Raises `UsageError` where that would leave nothing but the head.
+    """
+    groups = group_parameters(model, cast(Any, model).group_matcher(coarse=True))
+    if count > len(groups) - 2:
+        raise UsageError(f"frozen_layers {count}: the network has {len(groups)} layers", "freeze fewer")
+    parameters = dict(model.named_parameters())
+    for layer in sorted(groups)[:count]:
+        for name in groups[layer]:
+            parameters[name].requires_grad_(False)
 
 
 def features(model: nn.Module, pixels: torch.Tensor) -> torch.Tensor:

@@ -85,7 +85,7 @@ def curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw loss and accuracy over the epochs, side by side.
 
     `history` has one row per epoch with the keys epoch, train_loss, val_loss, train_accuracy, val_accuracy and
-    val_balanced_accuracy; what a row lacks or holds as None is a gap. Raises `DataError` for an empty history.
+    val_balanced_accuracy; what a row lacks or holds as None is left out. Raises `DataError` for an empty history.
     """
     if not history:
         raise DataError(f"{path}: there is no epoch to draw", "train for at least one epoch")
@@ -113,10 +113,10 @@ def _line(
     colour: str,
     dash: str,
 ) -> None:
-    values = [math.nan if row.get(key) is None else float(row[key]) for row in history]
+    points = [(row["epoch"], float(row[key])) for row in history if row.get(key) is not None]
     axes.plot(
-        [row["epoch"] for row in history],
-        values,
+        [epoch for epoch, _ in points],
+        [value for _, value in points],
         dash,
         color=colour,
         label=label,

@@ -100,12 +100,13 @@ class Trainer:
         self.bare: nn.Module = bare
         self.pixels, self.labels, self.validate_rows = pixels, labels, validate
         self.batches = Batches(
-            pixels, labels, train, recipe.batch_size, recipe.seed, recipe.sampler == "balanced",
+            pixels, labels, train, recipe.batch_size, recipe.seed, recipe.sampler_power,
             self.accelerator.process_index, self.accelerator.num_processes,
         )  # fmt: skip
         classes = int(getattr(bare, "num_classes", labels.max() + 1))
         counts = np.bincount(labels[train], minlength=classes).clip(1).astype(np.float32)
-        self.context = Context(torch.from_numpy(counts).to(self.device), recipe)
+        drawn = torch.from_numpy(counts**recipe.sampler_power)
+        self.context = Context(drawn.to(self.device), recipe)
         self.loss = LOSSES[recipe.loss].function
         self.policy: Policy = POLICIES[recipe.augmentation].with_jitter(recipe.colour_jitter)
         self.mean = torch.tensor(preprocessing.mean, device=self.device)
@@ -228,26 +229,33 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         progress = self.progress
-        truth = self.labels[self.validate_rows]
-        logits = torch.from_numpy(self.predict(self.validate_rows)[0])
-        targets = soften(torch.from_numpy(truth), logits.shape[1], 0.0)
-        context = Context(self.context.counts.cpu(), self.recipe)
         row = {
             "epoch": progress.epoch,
             "train_size": self.recipe.size_at(progress.epoch),
             "learning_rate": self._rate() * self.rates[0],
             "train_loss": progress.loss_sum / progress.images,
             "train_accuracy": progress.hits / progress.images,
-            "val_loss": float(self.loss(logits, targets, context).mean()),
-            **{f"val_{name}": value for name, value in validation_figures(truth, logits.softmax(1).numpy()).items()},
         }
         progress.history.append(row)
-        figure = row[f"val_{self.recipe.select_on}"]
+        if self.recipe.validates(progress.epoch):
+            row |= self._validate()
+            self._keep_best(row[f"val_{self.recipe.select_on}"])
+        self.reporter.epoch(row)
+
+    def _validate(self) -> dict[str, float]:
+        truth = self.labels[self.validate_rows]
+        logits = torch.from_numpy(self.predict(self.validate_rows)[0])
+        targets = soften(torch.from_numpy(truth), logits.shape[1], 0.0)
+        loss = self.loss(logits, targets, Context(self.context.counts.cpu(), self.recipe)).mean()
+        found = {"loss": float(loss), **validation_figures(truth, logits.softmax(1).numpy())}
+        return {f"val_{name}": value for name, value in found.items()}
+
+    def _keep_best(self, figure: float) -> None:
+        progress = self.progress
         sign = -1 if self.recipe.select_on in SMALLER_IS_BETTER else 1
         if progress.best_epoch < 0 or sign * figure > sign * progress.best_figure:
             progress.best_epoch, progress.best_figure = progress.epoch, figure
             self.best = {name: value.detach().cpu().clone() for name, value in self.judged.state_dict().items()}
-        self.reporter.epoch(row)
 
     def _share_progress(self) -> None:
         """Begin the next epoch with the main process' history on every process."""

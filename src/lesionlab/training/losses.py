@@ -19,7 +19,7 @@ from lesionlab.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Context:
-    """What a loss may know: training images per class, float (k,), and the recipe."""
+    """What a loss may know: training images per class as they are drawn, float (k,) on any scale, and the recipe."""
 
     counts: Tensor
     recipe: Recipe
@@ -82,7 +82,7 @@ LOSSES: dict[str, Loss] = {
 
 def prior_kept(recipe: Recipe) -> float:
     """Return how much of the class prior answers contain after training: 1 as the data has it, 0 none."""
-    return 0.0 if recipe.sampler == "balanced" else LOSSES[recipe.loss].prior_kept(recipe)
+    return recipe.sampler_power * LOSSES[recipe.loss].prior_kept(recipe)
 
 
 def soften(labels: Tensor, classes: int, smoothing: float) -> Tensor:

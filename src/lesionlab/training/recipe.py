@@ -27,6 +27,8 @@ class Recipe(BaseModel):
     architecture: str = "mobilenetv2"
     mode: Literal["finetune", "frozen"] = "finetune"
     drop_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    frozen_layers: Annotated[int, Field(ge=0)] = 0
+    """Layers at the input end (the stem is the first) whose weights stay as they came; their norms still adapt."""
 
     # the images
     colour: Literal["rgb", "gray"] = "rgb"
@@ -35,7 +37,7 @@ class Recipe(BaseModel):
     """Sides used during training, spread evenly over the epochs; empty: `size` throughout."""
     site: str = ""
     """Only images of this body site; empty: all."""
-    augmentation: Literal["none", "paper", "strong"] = "strong"
+    augmentation: Literal["none", "paper", "mild", "strong"] = "strong"
     colour_jitter: Share = 0.0
     photo_aspect: Annotated[float, Field(gt=0.2, lt=5)] = 1.0
     """Width over height of the photographs before they were squashed to squares."""
@@ -43,7 +45,8 @@ class Recipe(BaseModel):
     # the optimisation
     epochs: Annotated[int, Field(ge=1)] = 10
     batch_size: Annotated[int, Field(ge=2)] = 32
-    sampler: Literal["shuffled", "balanced"] = "shuffled"
+    sampler: Literal["shuffled", "sqrt", "balanced"] = "shuffled"
+    """Classes drawn as often as they are, by the square root of it, or all equally often."""
     optimizer: Literal["adam", "adamw"] = "adamw"
     learning_rate: Positive = 5e-4
     head_rate: Positive = 5.0
@@ -66,6 +69,8 @@ class Recipe(BaseModel):
 
     # choosing, on validation images only
     select_on: Literal["balanced_accuracy", "macro_f1", "loss"] = "balanced_accuracy"
+    validate_every: Annotated[int, Field(ge=1)] = 1
+    """Epochs from one validation to the next; the last epoch is always validated."""
     patience: Annotated[int, Field(ge=0)] = 0
     """Epochs without a better validation figure before stopping; 0 never stops early."""
     prior: float | Literal["as_trained", "auto"] = "as_trained"
@@ -82,13 +87,23 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
-        if self.sampler == "balanced" and self.loss in ("weighted", "sqrt_weighted", "logit_adjusted"):
-            raise ValueError(f"sampler balanced and loss {self.loss} correct for the same imbalance twice: choose one")
+        twice = {"balanced": ("weighted", "sqrt_weighted", "logit_adjusted"), "sqrt": ("weighted", "sqrt_weighted")}
+        if self.loss in twice.get(self.sampler, ()):
+            raise ValueError(f"sampler {self.sampler} and loss {self.loss} correct for the same imbalance twice: choose one")
         if self.mode == "frozen" and self.augmentation != "none":
             raise ValueError("mode frozen caches features of unchanged images: set augmentation to none")
         if self.mixup and self.batch_size % 2:
             raise ValueError("mixup pairs images: the batch size must be even")
         return self
+
+    @property
+    def sampler_power(self) -> float:
+        """The power of a class's size that its images are drawn in proportion to."""
+        return {"shuffled": 1.0, "sqrt": 0.5, "balanced": 0.0}[self.sampler]
+
+    def validates(self, epoch: int) -> bool:
+        """Return whether `epoch`, counted from 0, ends with a validation."""
+        return (epoch + 1) % self.validate_every == 0 or epoch + 1 == self.epochs
 
     def size_at(self, epoch: int) -> int:
         """Return the training image side in `epoch`, counted from 0."""

@@ -15,7 +15,7 @@ from torch import nn
 from lesionlab.data.packs import default_cache
 from lesionlab.diagnoses import CODES
 from lesionlab.files import lock, read_json, write_json
-from lesionlab.models.backbones import create, head_names, preprocessing
+from lesionlab.models.backbones import create, freeze_layers, head_names, preprocessing
 from lesionlab.models.bundle import BundleDetails, write_bundle
 from lesionlab.training.choosing import choose_prior, combine_views, prior_offset, validation_figures
 from lesionlab.training.folder import begin_folder, check_folder
@@ -59,6 +59,7 @@ def train(job: Job, screen: Reporter, progress: Callable[[str, int, int], None] 
 def _finetune(
     job: Job, material: Material, model: nn.Module, recorder: RunRecorder, stop: StopRequest
 ) -> tuple[nn.Module, dict[str, Any]]:
+    freeze_layers(model, job.recipe.frozen_layers)
     trainer = Trainer(
         model, preprocessing(model), material.pack.pixels, material.labels, material.train, material.validate,
         job.recipe, job.out, recorder,
