@@ -13,7 +13,7 @@ import numpy as np
 
 from lesionlab.data.cases import Case, labelled
 from lesionlab.data.packs import Pack, pack
-from lesionlab.data.sources import by_site, load_source
+from lesionlab.data.sources import load_source, narrowed
 from lesionlab.data.splits import Split, read_split
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError
@@ -83,8 +83,8 @@ def evaluate_model(
     if folder is None:
         raise UsageError(f"{model}: has no run folder to write into", "name a folder with --out")
     split = _split_of(bundle, run, part, split_file)
-    cases = _cases(bundle, data, source, part)
-    chosen = cases if part == "all" or split is None else _part(split, cases, part, data)
+    cases = labelled(load_source(data, source).cases, str(data))  # the very ones that training packed
+    chosen = _chosen(bundle, split, cases, part, data)
     predictor = Predictor(bundle, views)
     packed = pack(
         cases, bundle.size, cache, skip_bad, (lambda d, t: progress("packing images", d, t)) if progress else None
@@ -125,14 +125,12 @@ def _split_of(bundle: Bundle, run: Path | None, part: str, split_file: Path | No
     return split
 
 
-def _cases(bundle: Bundle, data: Path, source: str | None, part: str) -> list[Case]:
-    """Return the source's labelled cases, of the model's body site where it has one.
-
-    These are the very cases that training packed, so that its packed pixels are found again.
-    """
-    cases = labelled(load_source(data, source).cases, str(data))
-    site = bundle.training.get("recipe", {}).get("site", "")
-    return by_site(cases, site) if site and part != "all" else cases
+def _chosen(bundle: Bundle, split: Split | None, cases: Sequence[Case], part: str, data: Path) -> list[Case]:
+    """Return the cases of one part that are of the body site and the diagnoses which the model was trained for."""
+    recipe = bundle.training.get("recipe", {})
+    if part == "all" or split is None:
+        return narrowed(cases, classes=recipe.get("classes", ()))
+    return narrowed(_part(split, cases, part, data), recipe.get("site", ""), recipe.get("classes", ()))
 
 
 def _part(split: Split, cases: Sequence[Case], part: str, data: Path) -> list[Case]:

@@ -15,6 +15,10 @@ PRIOR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the class prior that `prior: auto` tries on the validation images."""
 
 
+NEVER = -100.0
+"""What is added to the logits of a diagnosis that was not among the training images: it is never answered."""
+
+
 def validation_figures(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """Return every defined overall metric of probabilities (n, 7) against the classes truth (n,), without intervals."""
     names = tuple(str(row) for row in range(len(truth)))
@@ -23,9 +27,13 @@ def validation_figures(truth: np.ndarray, probabilities: np.ndarray) -> dict[str
 
 
 def prior_offset(recipe: Recipe, share: float, counts: np.ndarray) -> np.ndarray:
-    """Return what is added to the logits, float64 (k,), so that answers use `share` of the class prior."""
+    """Return what is added to the logits, float64 (k,), so that answers use `share` of the class prior.
+
+    A diagnosis without training images (`counts` 0) gets `NEVER`.
+    """
     log_prior = np.log(counts.clip(1) / counts.sum())
-    return np.asarray((share - prior_kept(recipe)) * (log_prior - log_prior.mean()))
+    offset = (share - prior_kept(recipe)) * (log_prior - log_prior[counts > 0].mean())
+    return np.asarray(np.where(counts > 0, offset, NEVER))
 
 
 def combine_views(logits: np.ndarray, offset: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from lesionlab.data import splits
 from lesionlab.data.cases import Case, labelled
 from lesionlab.data.packs import Pack, pack
-from lesionlab.data.sources import by_site, load_source
+from lesionlab.data.sources import load_source, narrowed
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError
 from lesionlab.training.recipe import Recipe
@@ -67,15 +67,14 @@ def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -
             "bring them back, or leave them out with --skip-bad",
         )
     cases = labelled(listing.cases, str(job.data))
-    if job.recipe.site:
-        cases = by_site(cases, job.recipe.site)
     split = choose_split(job, cases)
     pixels = pack(
         cases, job.recipe.size, job.cache, job.skip_bad,
         (lambda done, total: progress("packing images", done, total)) if progress else None,
     )  # fmt: skip
     labels = class_labels([case.dx for case in pixels.cases], CODES)
-    parts = {part: pixels.rows({c.image_id for c in split.select(pixels.cases, part)}) for part in ("train", "val")}
+    wanted = narrowed(pixels.cases, job.recipe.site, job.recipe.classes)
+    parts = {part: pixels.rows({case.image_id for case in split.select(wanted, part)}) for part in ("train", "val")}
     return Material(listing.kind, pixels, split, labels, parts["train"], parts["val"])
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lesionlab.diagnoses import CODES
 from lesionlab.errors import UsageError
 from lesionlab.files import read_text, write_text
 
@@ -37,6 +38,8 @@ class Recipe(BaseModel):
     """Sides used during training, spread evenly over the epochs; empty: `size` throughout."""
     site: str = ""
     """Only images of this body site; empty: all."""
+    classes: tuple[Literal[CODES], ...] = ()  # type: ignore[valid-type]
+    """Only images of these diagnoses, two or more: a specialist; empty: all."""
     augmentation: Literal["none", "paper", "mild", "strong"] = "strong"
     colour_jitter: Share = 0.0
     photo_aspect: Annotated[float, Field(gt=0.2, lt=5)] = 1.0
@@ -89,9 +92,13 @@ class Recipe(BaseModel):
     def _consistent(self) -> Recipe:
         twice = {"balanced": ("weighted", "sqrt_weighted", "logit_adjusted"), "sqrt": ("weighted", "sqrt_weighted")}
         if self.loss in twice.get(self.sampler, ()):
-            raise ValueError(f"sampler {self.sampler} and loss {self.loss} correct for the same imbalance twice: choose one")
+            raise ValueError(
+                f"sampler {self.sampler} and loss {self.loss} correct for the same imbalance twice: choose one"
+            )
         if self.mode == "frozen" and self.augmentation != "none":
             raise ValueError("mode frozen caches features of unchanged images: set augmentation to none")
+        if len(set(self.classes)) != len(self.classes) or len(self.classes) == 1:
+            raise ValueError("classes names at least two different diagnoses, or none for all")
         if self.mixup and self.batch_size % 2:
             raise ValueError("mixup pairs images: the batch size must be even")
         return self

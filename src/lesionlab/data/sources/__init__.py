@@ -13,7 +13,7 @@ from lesionlab.data.sources.contents import Contents, scan
 from lesionlab.data.sources.listing import Listing
 from lesionlab.errors import DataError, UsageError
 
-__all__ = ["KINDS", "READERS", "Listing", "Reader", "by_site", "load_source"]
+__all__ = ["KINDS", "READERS", "Listing", "Reader", "by_site", "load_source", "narrowed"]
 
 
 @dataclass(frozen=True)
@@ -68,3 +68,12 @@ def by_site(cases: Sequence[Case], site: str) -> list[Case]:
         sites = ", ".join(sorted({case.site for case in cases if case.site})) or "none given"
         raise DataError(f"no image from body site {site!r}", f"sites here: {sites}")
     return chosen
+
+
+def narrowed(cases: Sequence[Case], site: str = "", classes: Sequence[str] = ()) -> list[Case]:
+    """Return the cases from one body site and of some diagnoses, all where empty; `DataError` when there are none."""
+    chosen = by_site(cases, site) if site else list(cases)
+    kept = [case for case in chosen if not classes or case.dx in classes]
+    if not kept:
+        raise DataError(f"no image shows {' or '.join(classes)}", "choose diagnoses that are in the source")
+    return kept
