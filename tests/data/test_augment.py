@@ -66,7 +66,7 @@ def test_none_at_another_size_is_an_area_true_resize() -> None:
         assert np.abs(np.asarray(pillow, np.float32) - small.permute(1, 2, 0).numpy()).max() < 1.01
 
 
-def test_draws_are_a_function_of_seed_epoch_and_row() -> None:
+def test_draws_are_a_function_of_seed_epoch_and_position() -> None:
     assert draws(3, 5, 10).shape == (10, DRAWS)
     assert np.array_equal(draws(3, 5, 10), draws(3, 5, 100)[:10])
     assert not np.array_equal(draws(3, 5, 10), draws(4, 5, 10))
@@ -75,7 +75,7 @@ def test_draws_are_a_function_of_seed_epoch_and_row() -> None:
     assert many.min() >= 0 and many.max() < 1 and np.abs(many.mean(0) - 0.5).max() < 0.02
 
 
-@pytest.mark.parametrize("policy", ["paper", "strong"])
+@pytest.mark.parametrize("policy", ["paper", "mild", "strong"])
 def test_an_image_is_augmented_the_same_in_any_batch(policy: str) -> None:
     pixels, draw = noise(), table()
     whole = augment(pixels, draw, POLICIES[policy].with_jitter(0.2), 40, 4 / 3)
@@ -84,7 +84,7 @@ def test_an_image_is_augmented_the_same_in_any_batch(policy: str) -> None:
     assert not torch.equal(augment(pixels, table(epoch=1), POLICIES[policy], 40), whole)
 
 
-@pytest.mark.parametrize("policy", ["paper", "strong"])
+@pytest.mark.parametrize("policy", ["paper", "mild", "strong"])
 def test_images_of_a_batch_are_augmented_apart(policy: str) -> None:
     same = noise(1).expand(6, 3, SIDE, SIDE)
     found = augment(same, table(), POLICIES[policy], SIDE)

@@ -36,13 +36,13 @@ def test_an_epoch_takes_each_training_image_at_most_once(batches: Batches) -> No
 
 
 def test_a_batch_holds_its_images_labels_and_draws(batches: Batches) -> None:
-    table = draws(3, 2, COUNT)
+    table = draws(3, 2, len(batches.rows)).astype(np.float32)
     for position, batch in enumerate(batches.epoch(2)):
         rows = rows_of(batch)
         assert batch.position == position
         assert batch.pixels.shape == (8, 3, 2, 2) and batch.pixels.dtype == torch.uint8
         assert batch.labels.dtype == torch.int64 and batch.labels.tolist() == batches.labels[rows].tolist()
-        assert batch.draw.dtype == torch.float32 and np.array_equal(batch.draw, table[rows].astype(np.float32))
+        assert batch.draw.dtype == torch.float32 and np.array_equal(batch.draw, table[8 * position : 8 * position + 8])
 
 
 def test_the_order_is_a_function_of_seed_and_epoch(batches: Batches) -> None:
@@ -67,9 +67,9 @@ def test_resuming_in_mid_epoch_yields_the_remaining_batches(batches: Batches, st
 
 
 @pytest.mark.parametrize("world", [2, 4])
-@pytest.mark.parametrize("balanced", [False, True])
-def test_several_processes_together_see_the_batches_of_one(batches: Batches, world: int, balanced: bool) -> None:
-    alone = replace(batches, balanced=balanced)
+@pytest.mark.parametrize("power", [1.0, 0.5, 0.0])
+def test_several_processes_together_see_the_batches_of_one(batches: Batches, world: int, power: float) -> None:
+    alone = replace(batches, power=power)
     parts = [list(replace(alone, rank=rank, world=world).epoch(1)) for rank in range(world)]
     for number, batch in enumerate(alone.epoch(1)):
         for name in ("pixels", "labels", "draw"):
@@ -79,7 +79,7 @@ def test_several_processes_together_see_the_batches_of_one(batches: Batches, wor
 
 def test_a_balanced_epoch_draws_every_class_equally_often() -> None:
     labels = np.repeat(np.arange(4), (2, 20, 200, 2000))
-    batches = Batches(np.zeros((2222, 1, 1, 3), np.uint8), labels, np.arange(2222), 16, 0, balanced=True)
+    batches = Batches(np.zeros((2222, 1, 1, 3), np.uint8), labels, np.arange(2222), 16, 0, power=0.0)
     order = np.concatenate([batches.order(epoch) for epoch in range(5)])
     shares = np.bincount(labels[order]) / len(order)
     assert np.abs(shares - 0.25).max() < 0.02
@@ -88,9 +88,23 @@ def test_a_balanced_epoch_draws_every_class_equally_often() -> None:
     assert np.bincount(order, minlength=2222)[2:22].std() < 3 * np.sqrt(len(order) / 80)
 
 
+def test_the_square_root_lies_between() -> None:
+    labels = np.repeat(np.arange(3), (100, 400, 1600))
+    batches = Batches(np.zeros((2100, 1, 1, 3), np.uint8), labels, np.arange(2100), 16, 0, power=0.5)
+    shares = np.bincount(labels[np.concatenate([batches.order(epoch) for epoch in range(5)])]) / (5 * 2100)
+    assert shares == pytest.approx([1 / 7, 2 / 7, 4 / 7], abs=0.02)
+
+
+def test_an_image_drawn_twice_in_an_epoch_is_augmented_in_two_ways() -> None:
+    batches = Batches(np.zeros((3, 1, 1, 3), np.uint8), np.array([0, 0, 1]), np.arange(3), 3, 0, power=0.0)
+    epoch = next(number for number in range(20) if len(set(batches.order(number).tolist())) < 3)
+    (batch,) = batches.epoch(epoch)
+    assert len(np.unique(batch.draw.numpy(), axis=0)) == 3
+
+
 def test_balancing_knows_only_the_training_rows() -> None:
     labels = np.array([0, 0, 1, 1, 2])
-    batches = Batches(np.zeros((5, 1, 1, 3), np.uint8), labels, np.array([0, 2, 3]), 2, 0, balanced=True)
+    batches = Batches(np.zeros((5, 1, 1, 3), np.uint8), labels, np.array([0, 2, 3]), 2, 0, power=0.0)
     drawn = np.concatenate([batches.order(epoch) for epoch in range(300)])
     assert set(drawn.tolist()) == {0, 2, 3}
     assert (drawn == 0).mean() == pytest.approx(0.5, abs=0.06)

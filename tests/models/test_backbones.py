@@ -7,7 +7,15 @@ import torch
 
 from lesionlab.errors import UsageError
 from lesionlab.models import backbones
-from lesionlab.models.backbones import PRESETS, create, features, head_names, head_parameters, preprocessing
+from lesionlab.models.backbones import (
+    PRESETS,
+    create,
+    features,
+    freeze_layers,
+    head_names,
+    head_parameters,
+    preprocessing,
+)
 
 SMALL = ["test_resnet", "test_vit", "test_convnext", "test_efficientnet", "test_mambaout"]
 
@@ -104,3 +112,17 @@ def test_an_absurd_size_is_refused(size: int) -> None:
 
 def test_dropout_reaches_the_head() -> None:
     assert create("tiny", drop_rate=0.25).drop_rate == 0.25
+
+
+def test_frozen_layers_are_the_first_ones() -> None:
+    model = create("tiny")
+    freeze_layers(model, 2)
+    still = {name.split(".")[0] for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    moving = {name.split(".")[0] for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert still == {"conv1", "bn1", "layer1"} and moving == {"layer2", "layer3", "layer4", "fc"}
+
+
+def test_all_layers_but_the_head_cannot_be_frozen() -> None:
+    with pytest.raises(UsageError, match="frozen_layers 5: the network has 6 layers"):
+        freeze_layers(create("tiny"), 5)
+    freeze_layers(create("tiny"), 4)

@@ -77,6 +77,11 @@ def test_the_last_setting_wins() -> None:
         ("seed=-1", "seed"),
         ("sampler=balanced", "correct for the same imbalance twice"),
         ("mode=frozen", "set augmentation to none"),
+        ("classes=[mel]", "at least two different diagnoses"),
+        ("classes=[mel, mel]", "at least two different diagnoses"),
+        ("classes=[mel, mole]", "classes: .*'akiec'"),
+        ("validate_every=0", "validate_every"),
+        ("frozen_layers=-1", "frozen_layers"),
     ],
 )
 def test_wrong_settings_are_named_with_their_key(setting: str, message: str) -> None:
@@ -144,6 +149,18 @@ def test_sizes_are_spread_evenly_over_the_epochs() -> None:
     assert [recipe.size_at(epoch) for epoch in range(10)] == [128] * 6 + [160] * 2 + [192] * 2
     assert [Recipe(epochs=2, train_sizes=(64, 96, 128)).size_at(epoch) for epoch in range(2)] == [64, 96]
     assert Recipe(size=96).size_at(7) == 96
+
+
+def test_validation_comes_every_few_epochs_and_last() -> None:
+    recipe = Recipe(epochs=7, validate_every=3)
+    assert [epoch for epoch in range(7) if recipe.validates(epoch)] == [2, 5, 6]
+    assert all(Recipe(epochs=3).validates(epoch) for epoch in range(3))
+
+
+def test_a_square_root_sampler_corrects_half_the_imbalance() -> None:
+    assert Recipe(sampler="sqrt", loss="logit_adjusted").sampler_power == 0.5
+    with pytest.raises(UsageError, match="sampler sqrt and loss weighted correct for the same imbalance"):
+        load_recipe("tiny", ["sampler=sqrt", "loss=weighted"])
 
 
 def test_a_recipe_cannot_be_changed() -> None:

@@ -26,6 +26,7 @@ from lesionlab.errors import DataError, UsageError
 from lesionlab.files import lock, read_json
 from lesionlab.models.bundle import read_bundle
 from lesionlab.prediction.runtime import Session
+from lesionlab.report.evaluate_model import evaluate_model
 from lesionlab.training import run
 from lesionlab.training.choosing import PRIOR_SHARES, choose_prior, combine_views, prior_offset, validation_figures
 from lesionlab.training.material import Job, Material, choose_split, prepare
@@ -191,10 +192,27 @@ def test_missing_and_damaged_images_are_named_or_left_out(job: Job, tmp_path: Pa
 
 def test_only_one_site_where_the_recipe_names_one(job: Job) -> None:
     site = next(case.site for case in load_source(job.data).cases if case.site)
-    cases = prepare(replace(job, recipe=recipe(f"site={site}"), split="paper")).pack.cases
-    assert {case.site for case in cases} == {site}
+    everywhere, there = (
+        prepare(replace(job, split="paper")),
+        prepare(replace(job, recipe=recipe(f"site={site}"), split="paper")),
+    )
+    assert there.split.fingerprint == everywhere.split.fingerprint
+    assert {there.pack.cases[row].site for row in (*there.train, *there.validate)} == {site}
     with pytest.raises(DataError, match="no image from body site 'moon'"):
         prepare(replace(job, recipe=recipe("site=moon")))
+
+
+def test_a_specialist_learns_and_answers_its_diagnoses_only(job: Job) -> None:
+    described = run.train(replace(job, recipe=recipe("classes=[mel, nv]", "validate_every=2")), Log())
+    bundle = read_bundle(job.out)
+    assert described["status"] == "finished" and bundle.training["recipe"]["classes"] == ["mel", "nv"]
+    assert [offset < -50 for offset in bundle.prior_offset] == [code not in ("mel", "nv") for code in CODES]
+    found = evaluate_model(job.out, job.data, "test", cache=job.cache, resamples=0).result
+    assert found["classes_in_truth"] == ["mel", "nv"]
+    assert sum(sum(row) for row in found["confusion"]["counts"]) == found["images"]
+    assert {row["predicted"] for code, row in found["per_class"].items() if code not in ("mel", "nv")} == {0}
+    history = [json.loads(line) for line in (job.out / "history.jsonl").read_text().splitlines()]
+    assert ["val_loss" in row for row in history] == [False, True]
 
 
 def test_the_split_is_the_one_asked_for(job: Job, tmp_path: Path) -> None:
