@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,3 +29,45 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from lesionlab.data.sources.synthetic import generate
 
     return generate(tmp_path_factory.mktemp("synthetic") / "source", lesions=42, seed=7, size=(96, 72))
+
+
+@pytest.fixture(scope="session")
+def make_network() -> Callable[..., Any]:
+    """A function that makes a random network with a head that tells images apart: (name="tiny", size=64)."""
+
+    def make(name: str = "tiny", size: int = 64) -> Any:
+        import torch
+
+        from lesionlab.models.backbones import create, features
+        from lesionlab.models.onnx_export import random_images
+
+        torch.manual_seed(0)
+        model = create(name, size=size).eval()
+        with torch.no_grad():
+            seen = features(model, torch.from_numpy(random_images(32, size, seed=9)).permute(0, 3, 1, 2) / 127.5 - 1)
+            head = model.get_classifier()
+            head.weight.copy_(torch.randn_like(head.weight) / seen.std(0).clamp_min(1e-6) / len(head.weight[0]) ** 0.5)
+            head.bias.copy_(-head.weight @ seen.mean(0))
+        return model
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_member(tmp_path_factory: pytest.TempPathFactory, make_network: Callable[..., Any]) -> Callable[..., Path]:
+    """A function that copies one tiny model at 64 px into a folder and changes its card: (folder, **card).
+
+    A prior offset or a colour makes such members disagree.
+    """
+    from lesionlab.models.bundle import BundleDetails, write_bundle
+
+    details = BundleDetails(architecture="tiny", size=64, training={"split": {"fingerprint": "one"}})
+    first = write_bundle(tmp_path_factory.mktemp("member") / "model", make_network(), details).folder
+
+    def make(folder: Path, **card: Any) -> Path:
+        shutil.copytree(first, folder)
+        content = json.loads((folder / "bundle.json").read_text())
+        (folder / "bundle.json").write_text(json.dumps(content | card))
+        return folder
+
+    return make

@@ -35,6 +35,10 @@ class DataError(UserError):
     exit_code = EXIT_DATA
 
 
+class BusyError(DataError):
+    """A folder that another process is writing into."""
+
+
 class ImageError(DataError):
     """An image that is refused by the image door; the message names file and reason."""
 

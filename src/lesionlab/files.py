@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from lesionlab.errors import DataError
+from lesionlab.errors import BusyError, DataError
 
 PARTIAL = ".partial"
 """Suffix of files that are being written; such a file left behind by a crash may be deleted."""
@@ -111,7 +111,7 @@ def sweep_partials(folder: Path) -> int:
 
 @contextlib.contextmanager
 def lock(folder: Path, what: str) -> Iterator[None]:
-    """Hold `folder` for this process; `DataError` when another holds it.
+    """Hold `folder` for this process; `BusyError` when another holds it.
 
     The kernel drops the lock when its holder dies, so a stale one never blocks.
     """
@@ -125,5 +125,5 @@ def lock(folder: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise DataError(f"{folder}: {what} is in use by another process", "wait for it, or stop it") from None
+            raise BusyError(f"{folder}: {what} is in use by another process", "wait for it, or stop it") from None
         yield

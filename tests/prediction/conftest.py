@@ -4,43 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlab.models.bundle import Bundle, BundleDetails, write_bundle
+from lesionlab.models.bundle import Bundle, BundleDetails, read_bundle, write_bundle
+from lesionlab.models.composite import Ensemble, Mix, card_digests, write_composite
+from lesionlab.models.ensemble import Fitted
+from lesionlab.models.members import common_training
 from lesionlab.models.onnx_export import random_images
 
 SIZE = 64
 
 
-def _make_bundle(folder: Path, name: str = "tiny", **details: object) -> Bundle:
-    """Write a bundle of a random network with a head that tells images apart."""
-    import torch
-
-    from lesionlab.models.backbones import create, features
-
-    torch.manual_seed(0)
-    model = create(name, size=SIZE).eval()
-    with torch.no_grad():
-        seen = features(model, torch.from_numpy(random_images(32, SIZE, seed=9)).permute(0, 3, 1, 2) / 127.5 - 1)
-        head = model.get_classifier()
-        head.weight.copy_(torch.randn_like(head.weight) / seen.std(0).clamp_min(1e-6) / len(head.weight[0]) ** 0.5)
-        head.bias.copy_(-head.weight @ seen.mean(0))
-    return write_bundle(folder, model, BundleDetails(architecture=name, size=SIZE, **details))  # type: ignore[arg-type]
-
-
 @pytest.fixture(scope="session")
-def make_bundle() -> Callable[..., Bundle]:
+def make_bundle(make_network: Callable[..., Any]) -> Callable[..., Bundle]:
     """A function that writes a bundle of a random network into a folder: (folder, name="tiny", **details)."""
-    return _make_bundle
+
+    def make(folder: Path, name: str = "tiny", **details: Any) -> Bundle:
+        return write_bundle(folder, make_network(name, SIZE), BundleDetails(architecture=name, size=SIZE, **details))
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def bundle(make_bundle: Callable[..., Bundle], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A convolutional model in colour, one view, no offset."""
-    return _make_bundle(tmp_path_factory.mktemp("colour") / "model")
+    return make_bundle(tmp_path_factory.mktemp("colour") / "model")
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +43,48 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for path, pixels in zip(paths, random_images(9, 96, seed=4), strict=True):
         Image.fromarray(np.ascontiguousarray(pixels[:72])).save(path)
     return paths
+
+
+@pytest.fixture(scope="session")
+def members(make_member: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
+    """Three members that disagree: a general one in colour, and specialists of mel-nv and mel-bkl, one in gray."""
+    folder, split = tmp_path_factory.mktemp("members"), {"split": {"fingerprint": "one"}}
+    changes: dict[str, dict[str, object]] = {
+        "base": {},
+        "mel-nv": {"colour": "gray", "prior_offset": [-100.0, -100, -100, -100, 0, 0, -100]},
+        "mel-bkl": {"views": 2, "prior_offset": [-100.0, -100, 0, -100, 0.5, -100, -100]},
+    }
+    made = {}
+    for name, change in changes.items():
+        classes = name.split("-") if "-" in name else []
+        training = split | {"recipe": {"site": "", "classes": classes}}
+        made[name] = read_bundle(make_member(folder / name, training=training, **change))
+    return made
+
+
+def _fields(members: dict[str, Bundle]) -> dict[str, Any]:
+    return {"size": SIZE, "members": card_digests(members), "training": common_training(members)}
+
+
+@pytest.fixture(scope="session")
+def ensemble(make_member: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Ensemble:
+    """Two members, one in gray with another prior, under weights 0.3 and 0.7."""
+    folder = tmp_path_factory.mktemp("ensemble")
+    offset = [0.5, 0, 0, 0, 1.5, 0, 0]
+    parts = {
+        "colour": read_bundle(make_member(folder / "colour")),
+        "gray": read_bundle(make_member(folder / "gray", colour="gray", prior_offset=offset)),
+    }
+    composite = Ensemble(rule="weighted", fitted=Fitted(weights=[0.3, 0.7]), **_fields(parts))
+    written = write_composite(folder / "model", composite, parts)
+    assert isinstance(written, Ensemble)
+    return written
+
+
+@pytest.fixture(scope="session")
+def mix(members: dict[str, Bundle], tmp_path_factory: pytest.TempPathFactory) -> Mix:
+    """A Mix-Model of the three members, routed as the paper does."""
+    composite = Mix(routing="paper", pairs=[("mel", "nv"), ("mel", "bkl")], **_fields(members))
+    written = write_composite(tmp_path_factory.mktemp("mix") / "model", composite, members)
+    assert isinstance(written, Mix)
+    return written

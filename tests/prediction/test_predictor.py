@@ -14,6 +14,8 @@ from lesionlab.data.images import grayscale, load_image, squash
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import UsageError
 from lesionlab.models.bundle import Bundle
+from lesionlab.models.cascade import route
+from lesionlab.models.composite import Ensemble, Mix
 from lesionlab.models.onnx_export import random_images
 from lesionlab.prediction.predictor import Answer, Predictor, Refusal, dihedral, softmax
 from lesionlab.prediction.runtime import Session
@@ -146,3 +148,33 @@ def test_a_jpegs_orientation_is_applied(predictor: Predictor, images: list[Path]
     assert isinstance(first, Answer)
     assert isinstance(second, Answer)
     np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-6)
+
+
+def test_an_ensemble_answers_with_its_members_combined(ensemble: Ensemble, images: list[Path]) -> None:
+    """Each member has its own colour mode and prior; they disagree, and the answer is their weighted mean."""
+    own = [Predictor(bundle, threads=1).probabilities(PIXELS) for bundle in ensemble.bundles.values()]
+    together = Predictor(ensemble, threads=1)
+    found = together.probabilities(PIXELS, batch_size=4)
+    assert (own[0].argmax(1) != own[1].argmax(1)).any(), "the members disagree"
+    np.testing.assert_allclose(found, 0.3 * own[0] + 0.7 * own[1], atol=1e-5)
+    answers = list(together.predict(images[:2]))
+    assert all(isinstance(answer, Answer) and abs(sum(answer.probabilities) - 1) < 1e-9 for answer in answers)
+
+
+def test_a_mix_model_answers_with_its_specialists(mix: Mix) -> None:
+    """The specialists turn some answers of the general member round, and no answer outside their pairs."""
+    pixels = random_images(64, 64, seed=11)
+    general, first, second = (Predictor(bundle, threads=1).probabilities(pixels) for bundle in mix.bundles.values())
+    found = Predictor(mix, threads=1).probabilities(pixels)
+    expected, asked = route(general, {("mel", "nv"): first, ("mel", "bkl"): second})
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert 0 < (asked >= 0).sum() < 64
+    assert (found.argmax(1) != general.argmax(1)).any(), "some answers are turned round"
+    assert set(np.flatnonzero(found.argmax(1) != general.argmax(1))) <= set(np.flatnonzero(asked >= 0))
+
+
+def test_members_keep_their_own_views_unless_told(mix: Mix) -> None:
+    own = Predictor(mix, threads=1).tables(PIXELS)
+    told = Predictor(mix, 2, threads=1).tables(PIXELS)
+    np.testing.assert_allclose(own[2], told[2], atol=1e-6)
+    assert np.abs(own[0] - told[0]).max() > 1e-4

@@ -400,7 +400,6 @@ def history(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.slow
 def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     """Without batch norm and dropout, sharing out a batch changes only rounding."""
     changes = {"architecture": "test_vit", "size": 64, "drop_rate": 0}

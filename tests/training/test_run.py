@@ -346,7 +346,6 @@ def launch_two(job: Job, script: Path, *more: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
 def test_two_processes_leave_one_run(job: Job, tmp_path: Path) -> None:
     assert launch_two(job, tmp_path / "train.py").count("model:") == 1
     assert {path.name for path in job.out.iterdir()} == RECORDS
@@ -354,7 +353,6 @@ def test_two_processes_leave_one_run(job: Job, tmp_path: Path) -> None:
     assert len((job.out / "history.jsonl").read_text().splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_two_processes_both_find_a_run_finished(finished: Finished, tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     job = replace(finished.job, out=tmp_path / "run")

@@ -79,11 +79,11 @@ def _explain(run: Path, maps: Path) -> Path:
     """Write a panel of heat maps for one test image of each diagnosis, and return the melanoma's picture."""
     from lesionlab.data.cases import read_cases
     from lesionlab.data.splits import read_split
-    from lesionlab.models.bundle import read_bundle
+    from lesionlab.models.composite import read_model
     from lesionlab.report.heatmaps import Explanation, explain_images
 
     tested = read_split(run / "split.csv").select(read_cases(run / "cases.csv"), "test")
     first = {case.dx: Path(case.path) for case in reversed(tested)}
-    results = explain_images(read_bundle(run), [first[dx] for dx in sorted(first)], maps, panel=True)
+    results = explain_images(read_model(run), [first[dx] for dx in sorted(first)], maps, panel=True)
     pictures = {one.path: one.picture for one in results if isinstance(one, Explanation)}
     return pictures[first.get("mel", next(iter(first.values())))]

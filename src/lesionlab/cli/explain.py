@@ -29,13 +29,13 @@ def explain(
 
     Example: lesionlab explain photos/lesion.jpg --model runs/first --out maps --panel
     """
-    from lesionlab.models.bundle import read_bundle
+    from lesionlab.models.composite import read_model
     from lesionlab.prediction.paths import find_images
     from lesionlab.report.heatmaps import Explanation, explain_images
 
     images = find_images(paths)
     with Screen() as screen:
-        results = list(watched(explain_images(read_bundle(model), images, out, target, panel), len(images), screen))
+        results = list(watched(explain_images(read_model(model), images, out, target, panel), len(images), screen))
     found = [result for result in results if isinstance(result, Explanation)]
     if json:
         print_json([asdict(one) for one in found])

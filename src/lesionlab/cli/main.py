@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from lesionlab import __version__
-from lesionlab.cli import data, demo, evaluate, explain, info, predict, train
+from lesionlab.cli import combine, data, demo, evaluate, explain, info, predict, study, train
 from lesionlab.cli.screen import accept_any_terminal, note, print_json
 from lesionlab.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, UserError
 from lesionlab.training.signals import RunStoppedError
 
 EXTRAS: dict[str, str] = dict.fromkeys(
-    ("accelerate", "captum", "matplotlib", "onnx", "sklearn", "timm", "torch", "torchvision"), "train"
+    ("accelerate", "captum", "jinja2", "matplotlib", "onnx", "scipy", "sklearn", "timm", "torch", "torchvision"),
+    "train",
 )
 """Module -> the optional part of the package that brings it."""
 
@@ -30,7 +31,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.add_typer(study.app, name="study")
 app.command("train")(train.train)
+app.command("ensemble")(combine.ensemble)
+app.command("mix")(combine.mix)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)

@@ -35,14 +35,14 @@ def predict(
 
     Example: lesionlab predict photos --model runs/first --out answers.csv
     """
-    from lesionlab.models.bundle import read_bundle
+    from lesionlab.models.composite import read_model
     from lesionlab.prediction.answers import csv_lines, jsonl_lines, write_lines
     from lesionlab.prediction.paths import find_images
     from lesionlab.prediction.predictor import Answer, Predictor
 
     if out and out.suffix not in SUFFIXES:
         raise UsageError(f"--out {out}: answers are written as {' or '.join(SUFFIXES)}", "choose one of these endings")
-    predictor = Predictor(read_bundle(model), views)
+    predictor = Predictor(read_model(model), views)
     images = find_images(paths)
     with Screen() as screen:
         results = watched(predictor.predict(images), len(images), screen)

@@ -184,6 +184,16 @@ def labelled(cases: Sequence[Case], where: str) -> list[Case]:
     return known
 
 
+def pick(cases: Sequence[Case], count: int, seed: int = 0) -> list[Case]:
+    """Return `count` of the cases, or all, chosen by hash of `seed` and image_id, in the table's order."""
+
+    def rank(case: Case) -> str:
+        return hashlib.sha256(f"{seed}:{case.image_id}".encode()).hexdigest()
+
+    taken = {case.image_id for case in sorted(cases, key=rank)[:count]}
+    return [case for case in cases if case.image_id in taken]
+
+
 @dataclass(frozen=True)
 class Problem:
     """One fault found in a source: its kind ("missing image", "unlabelled image", ...), where, and the detail."""

@@ -62,8 +62,7 @@ def bootstrap(predictions: Predictions, resamples: int = 2000, seed: int = 0) ->
 
     Raises `UsageError` for fewer resamples than `FEWEST`.
     """
-    if resamples < FEWEST:
-        raise UsageError(f"{resamples} resamples are too few for an interval", f"take at least {FEWEST}, better 2000")
+    check_resamples(resamples)
     of = sample(predictions)
     blocks = [scores(of, weights) for weights in lesion_weights(predictions.lesions, resamples, seed)]
     return Scores(
@@ -71,6 +70,12 @@ def bootstrap(predictions: Predictions, resamples: int = 2000, seed: int = 0) ->
         {name: np.concatenate([block.per_class[name] for block in blocks]) for name in PER_CLASS},
         np.concatenate([block.confusion for block in blocks]),
     )
+
+
+def check_resamples(resamples: int) -> None:
+    """Raise `UsageError` for fewer resamples than `FEWEST`."""
+    if resamples < FEWEST:
+        raise UsageError(f"{resamples} resamples are too few for an interval", f"take at least {FEWEST}, better 2000")
 
 
 def interval(values: Floats) -> Interval:

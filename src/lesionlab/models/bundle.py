@@ -85,6 +85,11 @@ class Bundle(BaseModel):
         return self._folder
 
     @property
+    def title(self) -> str:
+        """What a figure calls the model."""
+        return self.architecture
+
+    @property
     def onnx(self) -> Path:
         """The graph: uint8 `pixels` (n, size, size, 3) RGB -> float32 `logits` (n, 7), normalising included."""
         return self._folder / ONNX
@@ -158,18 +163,16 @@ def read_bundle(path: Path) -> Bundle:
     order, or a file is missing, a link, or not the one that was written. The tensors are looked at where they are
     used: `torch_model` refuses other shapes and values that are not finite, and `Session` such answers.
     """
-    folder = next((f for f in (path, path / "model") if (f / CARD).is_file()), None)
-    if folder is None:
-        raise ModelError(f"{path}: no model here", f"name a run folder, or a folder that holds {CARD}")
+    folder = model_folder(path)
     card = folder / CARD
-    content = _read_card(card)
+    content = read_card(card)
+    if "kind" in content:
+        raise ModelError(f"{folder}: made of several models, where a single one is needed", "name one of its members")
     try:
         bundle = Bundle.model_validate(content)
         check_class_order(bundle.classes, str(card))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ModelError(f"{card}: {where}: {first['msg']}", "the file was changed; take the model anew") from None
+        raise card_fault(card, error) from None
     except DataError as error:
         raise ModelError(error.message, error.hint) from None
     _check_files(folder, bundle)
@@ -177,7 +180,22 @@ def read_bundle(path: Path) -> Bundle:
     return bundle
 
 
-def _read_card(card: Path) -> dict[str, Any]:
+def model_folder(path: Path) -> Path:
+    """Return the folder with the card: `path`, or the `model` folder inside it; `ModelError` when there is none."""
+    folder = next((f for f in (path, path / "model") if (f / CARD).is_file()), None)
+    if folder is None:
+        raise ModelError(f"{path}: no model here", f"name a run folder, or a folder that holds {CARD}")
+    return folder
+
+
+def card_fault(card: Path, error: ValidationError) -> ModelError:
+    """Return the one-line fault of a card whose content is not as it should be."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    return ModelError(f"{card}: {where}: {first['msg']}", "the file was changed; take the model anew")
+
+
+def read_card(card: Path) -> dict[str, Any]:
     """Return the content of bundle.json, of this format version; `ModelError` otherwise."""
     hint = "the model is damaged; take it anew"
     try:

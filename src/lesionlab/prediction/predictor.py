@@ -16,6 +16,7 @@ from lesionlab.data.images import grayscale, load_image, squash
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import ImageError, UsageError
 from lesionlab.models.bundle import Bundle
+from lesionlab.models.composite import Composite
 from lesionlab.prediction.runtime import Session, processors
 
 VIEWS = (1, 2, 4, 8)
@@ -42,17 +43,8 @@ class Refusal:
     reason: str
 
 
-class Predictor:
-    """A model ready to answer.
-
-    Parameters
-    ----------
-    bundle : the model.
-    views : 1, 2, 4 or 8 flipped and turned views to average; the bundle's own number where None.
-    threads : see `Session`.
-
-    Raises `UsageError` for another number of views, and `ModelError` for a model that cannot be loaded.
-    """
+class Network:
+    """One network's graph with its views, colour mode and prior offset; see `Predictor` for the parameters."""
 
     def __init__(self, bundle: Bundle, views: int | None = None, threads: int | None = None) -> None:
         self.bundle = bundle
@@ -62,22 +54,50 @@ class Predictor:
         self._session = Session(bundle, threads)
         self._offset = np.array(bundle.prior_offset, dtype=np.float64)
 
-    def probabilities(self, pixels: Pixels, batch_size: int = 32) -> npt.NDArray[np.float64]:
-        """Return probabilities, float64 (n, 7), rows summing to 1, of uint8 RGB pixels (n, size, size, 3).
-
-        Each view's logits get the bundle's prior offset and go through softmax; the views' probabilities are
-        averaged. The batch size bounds the memory and does not change the answer beyond rounding.
-        """
-        found = np.empty((len(pixels), len(CODES)), dtype=np.float64)
-        for first in range(0, len(pixels), batch_size):
-            part = pixels[first : first + batch_size]
-            seen = grayscale(part) if self.bundle.colour == "gray" else part
-            views = np.stack([self._view(dihedral(seen, view)) for view in range(self.views)])
-            found[first : first + batch_size] = views.mean(axis=0)
-        return found
+    def probabilities(self, pixels: Pixels) -> npt.NDArray[np.float64]:
+        """Return probabilities, float64 (n, 7), of one batch of uint8 RGB pixels (n, size, size, 3)."""
+        seen = grayscale(pixels) if self.bundle.colour == "gray" else pixels
+        return np.asarray(np.mean([self._view(dihedral(seen, view)) for view in range(self.views)], axis=0))
 
     def _view(self, pixels: Pixels) -> npt.NDArray[np.float64]:
         return softmax(self._session.logits(pixels) + self._offset)
+
+
+class Predictor:
+    """A model ready to answer.
+
+    Parameters
+    ----------
+    model : one network, or several that answer as one.
+    views : 1, 2, 4 or 8 flipped and turned views to average; each network's own number where None.
+    threads : see `Session`.
+
+    Raises `UsageError` for another number of views, and `ModelError` for a model that cannot be loaded.
+    """
+
+    def __init__(self, model: Bundle | Composite, views: int | None = None, threads: int | None = None) -> None:
+        self.model = model
+        bundles = model.bundles.values() if isinstance(model, Composite) else [model]
+        self._networks = [Network(bundle, views, threads) for bundle in bundles]
+
+    def probabilities(self, pixels: Pixels, batch_size: int = 32) -> npt.NDArray[np.float64]:
+        """Return probabilities, float64 (n, 7), rows summing to 1, of uint8 RGB pixels (n, size, size, 3).
+
+        Each view's logits get the network's prior offset and go through softmax; the views' probabilities are
+        averaged, and those of several networks combined as the model says. The batch size bounds the memory and
+        does not change the answer beyond rounding.
+        """
+        tables = self.tables(pixels, batch_size)
+        return self.model.combine(tables) if isinstance(self.model, Composite) else tables[0]
+
+    def tables(self, pixels: Pixels, batch_size: int = 32) -> list[npt.NDArray[np.float64]]:
+        """Return each network's own probabilities, float64 (n, 7), in the order of the model's members."""
+        found = [np.empty((len(pixels), len(CODES)), dtype=np.float64) for _ in self._networks]
+        for first in range(0, len(pixels), batch_size):
+            part = pixels[first : first + batch_size]
+            for table, network in zip(found, self._networks, strict=True):
+                table[first : first + batch_size] = network.probabilities(part)
+        return found
 
     def predict(self, paths: Iterable[Path], batch_size: int = 32) -> Iterator[Answer | Refusal]:
         """Yield an `Answer` or a `Refusal` for each path, in the order of `paths`, as they are done.
@@ -108,7 +128,7 @@ class Predictor:
 
     def _decode(self, path: Path) -> Pixels | Refusal:
         try:
-            return squash(load_image(path), self.bundle.size)
+            return squash(load_image(path), self.model.size)
         except ImageError as error:
             return Refusal(path, error.message)
 

@@ -19,7 +19,8 @@ from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions import Predictions
 from lesionlab.files import disk_error, read_text
-from lesionlab.models.bundle import Bundle, read_bundle
+from lesionlab.models.bundle import Bundle
+from lesionlab.models.composite import Composite, is_composite, read_model
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.evaluation import write_evaluation
 
@@ -37,7 +38,8 @@ class Evaluation:
 
     result : what `evaluation.evaluate` returns; left_out : unreadable images; trained_on : how many of the images
     the model was trained on, None where that is not known; looks : how often the test images have now been looked
-    at, None where no run folder keeps count.
+    at, None where no run folder keeps count; fitted : whether a combined model's weights or margin were fitted on
+    images of this very part, so that its figures are too good.
     """
 
     part: str
@@ -46,6 +48,7 @@ class Evaluation:
     left_out: tuple[str, ...]
     trained_on: int | None
     looks: int | None
+    fitted: bool
 
 
 def evaluate_model(
@@ -66,7 +69,8 @@ def evaluate_model(
 
     Parameters
     ----------
-    model : run folder or model folder; a run folder brings the split that it was trained with.
+    model : run folder or model folder, of one model or of several combined; a run folder, and a folder where a
+        combined model and its split.csv lie, brings the split that it was trained with.
     part : one of `PARTS`; "all" takes every labelled image, whatever the split says.
     split_file : the split, where the model has no run folder; it must be the one that the model was trained with.
     views : test-time views, the model's own number where None.
@@ -78,44 +82,61 @@ def evaluate_model(
     """
     if part not in PARTS:
         raise UsageError(f"--split {part}: no such part", f"parts are {', '.join(PARTS)}")
-    bundle, run = read_bundle(model), run_folder(model)
+    described, run = read_model(model), run_folder(model)
     folder = out or (run / "evaluation" / part if run else None)
     if folder is None:
         raise UsageError(f"{model}: has no run folder to write into", "name a folder with --out")
-    split = _split_of(bundle, run, part, split_file)
-    cases = labelled(load_source(data, source).cases, str(data))  # the very ones that training packed
-    chosen = _chosen(bundle, split, cases, part, data)
-    predictor = Predictor(bundle, views)
-    packed = pack(
-        cases, bundle.size, cache, skip_bad, (lambda d, t: progress("packing images", d, t)) if progress else None
-    )
-    predictions = _predict(predictor, packed, chosen, progress)
-    result = write_evaluation(folder, predictions, resamples, title=f"{bundle.architecture}, {part}")
+    split = split_of(described, run, part, split_file)
+    predictor = Predictor(described, views)
+    packed, chosen = part_images(described, split, data, part, source, cache, skip_bad, progress)
+    predictions = predict_cases(predictor, packed, chosen, progress)
+    result = write_evaluation(folder, predictions, resamples, title=f"{described.title}, {part}")
     looks = _note_look(run, split, predictions.image_ids, part, command) if run and split else None
     left_out = tuple(problem.image_id for problem in packed.left_out)
-    return Evaluation(part, folder, result, left_out, _trained_on(split, predictions.image_ids), looks)
+    fitted = described.training.get("fitted_on", {}).get("part") == part
+    return Evaluation(part, folder, result, left_out, _trained_on(split, predictions.image_ids), looks, fitted)
 
 
 def run_folder(model: Path) -> Path | None:
-    """Return the run folder of a model named by its run or by the model folder inside it; None for a lone model."""
+    """Return the folder where a model, named by it or by the model folder inside it, lies with its split.
+
+    A trained model's has a run.json too. None for a lone model.
+    """
     for folder in (model, model.absolute().parent):
-        if (folder / "run.json").is_file() and (folder / "split.csv").is_file():
+        if (folder / "split.csv").is_file() and ((folder / "run.json").is_file() or is_composite(folder)):
             return folder
     return None
 
 
-def _split_of(bundle: Bundle, run: Path | None, part: str, split_file: Path | None) -> Split | None:
+def part_images(
+    model: Bundle | Composite,
+    split: Split | None,
+    data: Path,
+    part: str,
+    source: str | None = None,
+    cache: Path | None = None,
+    skip_bad: bool = False,
+    progress: Counted | None = None,
+) -> tuple[Pack, list[Case]]:
+    """Return the source's pixels at the model's size, and the cases of one part that the model was trained for."""
+    cases = labelled(load_source(data, source).cases, str(data))  # the very ones that training packed
+    chosen = _chosen(model, split, cases, part, data)
+    counted = (lambda done, total: progress("packing images", done, total)) if progress else None
+    return pack(cases, model.size, cache, skip_bad, counted), chosen
+
+
+def split_of(model: Bundle | Composite, run: Path | None, part: str, split_file: Path | None) -> Split | None:
     """Return the split to take parts from, after checking that it is the one the model was trained with."""
     path = split_file or (run / "split.csv" if run else None)
     if path is None:
         if part == "all":
             return None
         raise UsageError(
-            f"{bundle.folder}: a lone model does not say which images are its {part} part",
+            f"{model.folder}: a lone model does not say which images are its {part} part",
             "give --split-file, or take every image of the source with --split all",
         )
     split = read_split(path)
-    trained = bundle.training.get("split", {}).get("fingerprint")
+    trained = model.training.get("split", {}).get("fingerprint")
     if trained and trained != split.fingerprint and part != "all":
         raise DataError(
             f"{path}: split {split.fingerprint} is not split {trained}, with which the model was trained; "
@@ -125,9 +146,9 @@ def _split_of(bundle: Bundle, run: Path | None, part: str, split_file: Path | No
     return split
 
 
-def _chosen(bundle: Bundle, split: Split | None, cases: Sequence[Case], part: str, data: Path) -> list[Case]:
+def _chosen(model: Bundle | Composite, split: Split | None, cases: Sequence[Case], part: str, data: Path) -> list[Case]:
     """Return the cases of one part that are of the body site and the diagnoses which the model was trained for."""
-    recipe = bundle.training.get("recipe", {})
+    recipe = model.training.get("recipe", {})
     if part == "all" or split is None:
         return narrowed(cases, classes=recipe.get("classes", ()))
     return narrowed(_part(split, cases, part, data), recipe.get("site", ""), recipe.get("classes", ()))
@@ -146,7 +167,9 @@ def _part(split: Split, cases: Sequence[Case], part: str, data: Path) -> list[Ca
     return split.select(cases, part)
 
 
-def _predict(predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None) -> Predictions:
+def predict_cases(
+    predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None = None
+) -> Predictions:
     """Return the predictions for those of the chosen cases that could be read."""
     rows = packed.rows({case.image_id for case in chosen})
     if not len(rows):

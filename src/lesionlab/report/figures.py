@@ -50,8 +50,10 @@ def save(drawn: Figure, path: Path) -> None:
         drawn.savefig(file, format="png", metadata={"Software": None})
 
 
-def confusion_matrix(counts: npt.ArrayLike, path: Path, normalised: bool = False, title: str = "") -> None:
-    """Draw a confusion matrix (7, 7) of counts, the truth in rows.
+def confusion_matrix(
+    counts: npt.ArrayLike, path: Path, normalised: bool = False, title: str = "", codes: Sequence[str] = CODES
+) -> None:
+    """Draw a confusion matrix (k, k) of counts, the truth in rows, of the k classes named by `codes`.
 
     With `normalised` each row is divided by its sum and the cells show shares; the row of a class that is not in the
     truth stays empty. Without it colours still show the row's share, so that rare classes are readable beside nevi.
@@ -66,9 +68,9 @@ def confusion_matrix(counts: npt.ArrayLike, path: Path, normalised: bool = False
         text = ("" if np.isnan(part) else f"{part:.2f}") if normalised else f"{numbers[row, column]:,.0f}"
         colour = "white" if part > 0.55 else "black"
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=MEDIUM - 1)
-    axes.set_xticks(range(len(CODES)), CODES, fontsize=MEDIUM - 1)
-    totals = [f"{code}\n(n={total:,.0f})" for code, total in zip(CODES, sums[:, 0], strict=True)]
-    axes.set_yticks(range(len(CODES)), totals, fontsize=MEDIUM - 1)
+    axes.set_xticks(range(len(codes)), codes, fontsize=MEDIUM - 1)
+    totals = [f"{code}\n(n={total:,.0f})" for code, total in zip(codes, sums[:, 0], strict=True)]
+    axes.set_yticks(range(len(codes)), totals, fontsize=MEDIUM - 1)
     axes.set_xlabel("predicted", fontsize=MEDIUM)
     axes.set_ylabel("truth", fontsize=MEDIUM)
     axes.tick_params(length=0)

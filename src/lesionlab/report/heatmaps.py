@@ -14,7 +14,8 @@ from lesionlab.data.images import load_image, squash
 from lesionlab.diagnoses import CODES, NAMES
 from lesionlab.errors import ImageError, UsageError
 from lesionlab.models.bundle import Bundle
-from lesionlab.prediction.gradcam import GradCam
+from lesionlab.models.composite import Composite
+from lesionlab.prediction.gradcam import grad_cam
 from lesionlab.prediction.predictor import Predictor, Refusal
 from lesionlab.report.figures import image_grid
 
@@ -43,7 +44,7 @@ class Explanation:
 
 
 def explain_images(
-    bundle: Bundle, paths: Iterable[Path], out: Path, target: str | None = None, panel: bool = False
+    model: Bundle | Composite, paths: Iterable[Path], out: Path, target: str | None = None, panel: bool = False
 ) -> Iterator[Explanation | Refusal]:
     """Write one PNG per image into `out` and yield what it shows, or why an image was refused.
 
@@ -58,7 +59,7 @@ def explain_images(
     """
     if target is not None and target not in CODES:
         raise UsageError(f"--class {target}: no such diagnosis", f"known are {', '.join(CODES)}")
-    predictor, cam = Predictor(bundle), GradCam(bundle)
+    predictor, cam = Predictor(model), grad_cam(model)
     taken: set[str] = set()
     for path in paths:
         try:
@@ -66,7 +67,7 @@ def explain_images(
         except ImageError as error:
             yield Refusal(path, error.message)
             continue
-        pixels = squash(photograph, bundle.size)[None]
+        pixels = squash(photograph, model.size)[None]
         probabilities = predictor.probabilities(pixels)[0]
         best = int(probabilities.argmax())
         shown = CODES.index(target) if target else best

@@ -58,15 +58,7 @@ class Material:
 
 def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -> Material:
     """Read the source, split it, pack its pixels."""
-    listing = load_source(job.data, job.source)
-    missing = [problem for problem in listing.problems if problem.kind == "missing image"]
-    if missing and not job.skip_bad:
-        named = ", ".join(problem.image_id for problem in missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise DataError(
-            f"{job.data}: {len(missing)} labelled images are missing: {named}",
-            "bring them back, or leave them out with --skip-bad",
-        )
-    cases = labelled(listing.cases, str(job.data))
+    kind, cases = labelled_cases(job.data, job.source, job.skip_bad)
     split = choose_split(job, cases)
     pixels = pack(
         cases, job.recipe.size, job.cache, job.skip_bad,
@@ -75,7 +67,20 @@ def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -
     labels = class_labels([case.dx for case in pixels.cases], CODES)
     wanted = narrowed(pixels.cases, job.recipe.site, job.recipe.classes)
     parts = {part: pixels.rows({case.image_id for case in split.select(wanted, part)}) for part in ("train", "val")}
-    return Material(listing.kind, pixels, split, labels, parts["train"], parts["val"])
+    return Material(kind, pixels, split, labels, parts["train"], parts["val"])
+
+
+def labelled_cases(data: Path, source: str | None = None, skip_bad: bool = False) -> tuple[str, list[Case]]:
+    """Return the source's kind and its cases with a diagnosis; `DataError` for missing images, unless `skip_bad`."""
+    listing = load_source(data, source)
+    missing = [problem for problem in listing.problems if problem.kind == "missing image"]
+    if missing and not skip_bad:
+        named = ", ".join(problem.image_id for problem in missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise DataError(
+            f"{data}: {len(missing)} labelled images are missing: {named}",
+            "bring them back, or leave them out with --skip-bad",
+        )
+    return listing.kind, labelled(listing.cases, str(data))
 
 
 def choose_split(job: Job, cases: list[Case]) -> splits.Split:

@@ -1,0 +1,178 @@
+"""Where trained models look: Grad-CAM maps of one part of a source, measured against the lesion masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lesionlab.data.cases import Case, Problem, pick
+from lesionlab.data.masks import Masks, find_masks, load_mask
+from lesionlab.errors import DataError, UsageError
+from lesionlab.evaluation.attention import Shares, attention, attention_difference, shares
+from lesionlab.evaluation.predictions import Floats
+from lesionlab.files import write_json
+from lesionlab.models.composite import read_model
+from lesionlab.prediction.gradcam import Maps, grad_cam
+from lesionlab.prediction.predictor import Predictor
+from lesionlab.report.evaluate_model import PARTS, Counted, part_images, run_folder, split_of
+
+Pixels = npt.NDArray[np.uint8]
+_CHUNK = 32
+
+
+class Look:
+    """A model, single or combined, ready to tell its answers and the maps that speak for them."""
+
+    def __init__(self, path: Path) -> None:
+        self.model = read_model(path)
+        self._predictor, self._cam = Predictor(self.model), grad_cam(self.model)
+
+    def __call__(self, pixels: Pixels, classes: Sequence[int] | None = None) -> tuple[Floats, Maps]:
+        """Return probabilities (n, 7) and maps, float32 (n, size, size) in 0..1, of uint8 (n, size, size, 3).
+
+        A map speaks for the class in `classes`, for the model's own answer where None.
+        """
+        probabilities = self._predictor.probabilities(pixels)
+        chosen = probabilities.argmax(axis=1) if classes is None else classes
+        return probabilities, self._cam.maps(pixels, [int(k) for k in chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One model's maps measured on n images: their names and lesions, the shares of each, and what was left out."""
+
+    image_ids: tuple[str, ...]
+    lesion_ids: tuple[str, ...]
+    shares: Shares
+    left_out: tuple[Problem, ...]
+
+    @property
+    def lesions(self) -> npt.NDArray[np.int64]:
+        """(n,) number of each image's lesion, from 0."""
+        return np.unique(np.array(self.lesion_ids), return_inverse=True)[1].astype(np.int64)
+
+    def table(self, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
+        """Return what `evaluation.attention.attention` tells, and how many lesions and images left out there are."""
+        told = attention(self.shares, self.lesions, resamples, seed)
+        left_out = [{"image_id": one.image_id, "reason": one.detail} for one in self.left_out]
+        return {**told, "lesions": len(set(self.lesion_ids)), "left_out": left_out}
+
+
+def measure(
+    model: Path,
+    data: Path,
+    masks: Path | None = None,
+    part: str = "val",
+    count: int = 300,
+    source: str | None = None,
+    split_file: Path | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
+    skip_bad: bool = False,
+    progress: Counted | None = None,
+) -> Measured:
+    """Measure the maps that speak for a model's answers on images of one part.
+
+    Parameters
+    ----------
+    model : run folder, or a model folder with `split_file`.
+    masks : folder of the lesion masks; the source itself where None.
+    part, source, split_file, cache : see `evaluate_model`.
+    count : how many images, chosen by hash of `seed` and image_id: models of one split get the same ones.
+    skip_bad : leave out (and list) images whose mask or pixels are missing or unreadable, instead of a `DataError`.
+
+    Maps of test images are not counted as a look at the test: no figure of merit comes of them.
+    """
+    if part not in PARTS:
+        raise UsageError(f"part {part!r}: no such part", f"parts are {', '.join(PARTS)}")
+    look = Look(model)
+    split = split_of(look.model, run_folder(model), part, split_file)
+    packed, cases = part_images(look.model, split, data, part, source, cache, skip_bad, progress)
+    picked = {case.image_id for case in pick(cases, count, seed)}
+    rows = packed.rows(picked)
+    folder = masks or (data if data.is_dir() else data.parent)
+    files = find_masks(folder, [packed.cases[row].image_id for row in rows])
+    outlines, left_out = _masks([packed.cases[row] for row in rows], files, look.model.size, skip_bad)
+    rows = np.array([row for row in rows if packed.cases[row].image_id in outlines], np.int64)
+    parts: list[Shares] = []
+    for first in range(0, len(rows), _CHUNK):
+        chunk = rows[first : first + _CHUNK]
+        maps = look(packed.pixels[chunk])[1]
+        parts.append(shares(maps, np.stack([outlines[packed.cases[row].image_id] for row in chunk])))
+        if progress:
+            progress("measuring maps", first + len(chunk), len(rows))
+    kept = [packed.cases[row] for row in rows]
+    joined = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
+    left_out += [problem for problem in packed.left_out if problem.image_id in picked]
+    return Measured(tuple(c.image_id for c in kept), tuple(c.lesion_id for c in kept), joined, tuple(left_out))
+
+
+def _masks(
+    cases: Sequence[Case], files: Mapping[str, Path], size: int, skip_bad: bool
+) -> tuple[dict[str, Masks], list[Problem]]:
+    """Return the masks by image_id; what is missing or unreadable raises `DataError`, or is listed with `skip_bad`."""
+    left_out = [Problem("missing mask", c.image_id, "", "no mask") for c in cases if c.image_id not in files]
+    if left_out and not skip_bad:
+        named = ", ".join(one.image_id for one in left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+        raise DataError(f"{len(left_out)} of {len(cases)} images have no mask: {named}", "add them or leave them out")
+    found: dict[str, Masks] = {}
+    for image_id, path in files.items():
+        try:
+            found[image_id] = load_mask(path, size)
+        except DataError as error:
+            if not skip_bad:
+                raise
+            left_out.append(Problem("unreadable mask", image_id, str(path), error.message))
+    if not found:
+        raise DataError("none of the images has a readable mask", "mend the masks")
+    return found, left_out
+
+
+def write_attention(
+    models: Mapping[str, Path],
+    data: Path,
+    out: Path,
+    masks: Path | None = None,
+    part: str = "val",
+    count: int = 300,
+    source: str | None = None,
+    split_file: Path | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    cache: Path | None = None,
+    skip_bad: bool = False,
+    progress: Counted | None = None,
+) -> dict[str, Any]:
+    """Measure several models, label -> path, and write one JSON table; see `measure` for the parameters.
+
+    Keys
+    ----
+    part, count, seed, resamples : as given. baseline : the first model's label.
+    models : label -> {images, lesions, empty, left_out, measures : name -> {value, low, high}}.
+    differences : label -> the same measures minus the baseline's, paired; only where the images are the same.
+    """
+    measured = {
+        label: measure(path, data, masks, part, count, source, split_file, seed, cache, skip_bad, progress)
+        for label, path in models.items()
+    }
+    baseline, first = next(iter(measured.items()))
+    result = {
+        "part": part,
+        "count": count,
+        "seed": seed,
+        "resamples": resamples,
+        "baseline": baseline,
+        "models": {label: one.table(resamples, seed) for label, one in measured.items()},
+        "differences": {
+            label: attention_difference(first.shares, one.shares, first.lesions, resamples, seed)
+            for label, one in measured.items()
+            if one is not first and one.image_ids == first.image_ids
+        },
+    }
+    write_json(out, result)
+    return result

@@ -1,0 +1,83 @@
+"""What a study found, in sentences for the head of its report."""
+
+from __future__ import annotations
+
+from lesionlab.files import read_json
+from lesionlab.study.results import PROTOCOLS, Results, Row, value
+from lesionlab.study.siblings import FOLDER, RESULT
+from lesionlab.study.table import interval, number, signed
+
+GENERAL = ("row", "ensemble", "mix")
+"""The kinds of rows that answer with all seven diagnoses."""
+
+
+def findings(of: Results) -> list[str]:
+    """Return the main findings as sentences; what a study did not do is not mentioned."""
+    told = []
+    for protocol in of.protocols:
+        rows, done = of.rows(protocol), [row for row in of.rows(protocol) if row["status"] == "done"]
+        told.append(f"Protocol {protocol}: {len(done)} of {len(rows)} models ran.{_best(of, protocol)}")
+    told += [_against_paper(of), _leak(of), _siblings(of)]
+    return [sentence for sentence in told if sentence]
+
+
+def _f1(row: Row | None) -> float | None:
+    return value(row, "macro_f1")["value"]
+
+
+def _best(of: Results, protocol: str) -> str:
+    """Return the model with the highest macro F1 of one protocol."""
+    rows = [row for row in of.rows(protocol, *GENERAL) if _f1(row) is not None]
+    if not rows:
+        return ""
+    best = max(rows, key=lambda row: _f1(row) or 0.0)
+    found = value(best, "macro_f1")
+    told = f"{number(found['value'])} {interval(found, missing='')}".rstrip()
+    return f" Highest macro F1, {PROTOCOLS[protocol]}: {best['label']}, {told}."
+
+
+def _against_paper(of: Results) -> str:
+    """Return how many of the paper's macro F1 lie in our intervals under the paper's own protocol."""
+    if "paper" not in of.protocols:
+        return ""
+    pairs = [
+        (row["published"]["macro_f1"], value(row, "macro_f1"))
+        for row in of.rows("paper", *GENERAL)
+        if (row["published"] or {}).get("macro_f1") is not None and value(row, "macro_f1")["low"] is not None
+    ]
+    if not pairs:
+        return ""
+    inside = sum(1 for paper, ours in pairs if (ours["low"] or 0.0) <= paper <= (ours["high"] or 0.0))
+    mean = sum((ours["value"] or 0.0) - paper for paper, ours in pairs) / len(pairs)
+    return (
+        f"On the paper's own split, {inside} of {len(pairs)} published macro F1 lie inside our 95 % interval; "
+        f"ours minus the paper's is {signed(mean)} on the mean."
+    )
+
+
+def _leak(of: Results) -> str:
+    """Return how macro F1 changes between the protocols, on the mean over the models that ran under both."""
+    if set(PROTOCOLS) - set(of.protocols):
+        return ""
+    both = [[_f1(of.row(protocol, row["id"])) for protocol in PROTOCOLS] for row in of.designs(*GENERAL)]
+    changes = [clean - leaky for leaky, clean in both if leaky is not None and clean is not None]
+    if not changes:
+        return ""
+    return (
+        f"Without the leak, macro F1 changes by {signed(sum(changes) / len(changes))} on the mean over "
+        f"{len(changes)} models (from {signed(min(changes))} to {signed(max(changes))})."
+    )
+
+
+def _siblings(of: Results) -> str:
+    """Return what the siblings of the test images give away, of the paired experiment."""
+    path = of.folder / FOLDER / RESULT
+    if not path.is_file():
+        return ""
+    found = read_json(path)
+    pooled = found["pooled"]["macro_f1"]
+    return (
+        "Paired experiment: training on other photographs of the test lesions changes macro F1 on the same test "
+        f"images by {signed(pooled['value'])} {interval(pooled)}, "
+        f"{len(found['seeds'])} seeds."
+    )

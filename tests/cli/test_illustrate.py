@@ -1,0 +1,24 @@
+"""`lesionlab study illustrate`: what it hands on and prints. The pictures: tests/study/test_illustrate.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import typer
+
+from lesionlab.cli.illustrate import illustrate
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_arguments_and_files(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    app = typer.Typer()
+    app.command()(illustrate)
+    arguments = ["o", "--data", "d", "--masks", "m", "--count", "5", *(["--json"] if as_json else [])]
+    with patch("lesionlab.study.illustrate.illustrate", return_value=[Path("o/a.png"), Path("o/b.json")]) as drawn:
+        app(args=arguments, standalone_mode=False)
+    assert drawn.call_args.args[:4] == (Path("o"), Path("d"), Path("m"), 5)
+    shown = capsys.readouterr().out
+    assert (json.loads(shown) if as_json else shown.split()) == ["o/a.png", "o/b.json"]

@@ -1,0 +1,86 @@
+"""Where models look, measured against the masks of the synthetic source."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesionlab.data.images import load_image, squash
+from lesionlab.data.masks import load_mask
+from lesionlab.data.sources import load_source
+from lesionlab.data.splits import read_split
+from lesionlab.errors import DataError, UsageError
+from lesionlab.evaluation.attention import MEASURES, shares
+from lesionlab.files import read_json
+from lesionlab.report.attention import Look, measure, write_attention
+
+
+def test_maps_are_measured_on_the_part(run: Path, synthetic: Path) -> None:
+    """The shares are those of the maps of the model's own answers on the validation images, image by image."""
+    found = measure(run, synthetic)
+    split = read_split(run / "split.csv")
+    cases = split.select(load_source(synthetic).cases, "val")
+    assert found.image_ids == tuple(case.image_id for case in cases)
+    assert found.lesion_ids == tuple(case.lesion_id for case in cases)
+    pixels = np.stack([squash(load_image(Path(case.path)), 64) for case in cases])
+    masks = np.stack([load_mask(synthetic / "masks" / f"{c.image_id}_segmentation.png", 64) for c in cases])
+    look = Look(run)
+    wanted = shares(look(pixels)[1], masks)
+    assert all(np.allclose(found.shares[name], wanted[name], atol=1e-6, equal_nan=True) for name in wanted)
+    probabilities, maps = look(pixels)
+    assert np.array_equal(maps, look(pixels, probabilities.argmax(axis=1))[1])
+    assert not np.array_equal(maps, look(pixels, (probabilities.argmax(axis=1) + 1) % 7)[1])
+
+
+def test_fewer_images_are_the_same_for_every_model(run: Path, gray_run: Path, synthetic: Path) -> None:
+    few, gray = (measure(model, synthetic, count=4, part="train") for model in (run, gray_run))
+    assert len(few.image_ids) == 4 and few.image_ids == gray.image_ids
+    assert set(few.image_ids) <= set(measure(run, synthetic, count=9, part="train").image_ids)
+    assert few.image_ids != measure(run, synthetic, count=4, part="train", seed=1).image_ids
+    assert not np.allclose(few.shares["inside"], gray.shares["inside"])
+    assert np.array_equal(few.shares["inside_area"], gray.shares["inside_area"])
+
+
+def test_several_models_in_one_table(run: Path, gray_run: Path, synthetic: Path, tmp_path: Path) -> None:
+    out = tmp_path / "attention.json"
+    told = write_attention({"rgb": run, "gray": gray_run}, synthetic, out, part="train", count=20, resamples=50)
+    assert told == read_json(out)
+    assert (
+        told["baseline"] == "rgb" and list(told["models"]) == ["rgb", "gray"] and list(told["differences"]) == ["gray"]
+    )
+    for table in (*told["models"].values(), *told["differences"].values()):
+        assert set(table["measures"]) == set(MEASURES) and table["images"] == 20
+    values = [table["measures"]["inside"]["value"] for table in told["models"].values()]
+    assert told["differences"]["gray"]["measures"]["inside"]["value"] == pytest.approx(values[1] - values[0], abs=0.02)
+
+
+def test_missing_and_broken_masks(run: Path, synthetic: Path, tmp_path: Path) -> None:
+    """They are named; or left out and listed."""
+    masks = tmp_path / "masks"
+    shutil.copytree(synthetic / "masks", masks)
+    ids = measure(run, synthetic).image_ids
+    (masks / f"{ids[0]}_segmentation.png").unlink()
+    with pytest.raises(DataError, match=f"1 of {len(ids)} images have no mask: {ids[0]}"):
+        measure(run, synthetic, masks)
+    (masks / f"{ids[1]}_segmentation.png").write_bytes(b"no image")
+    found = measure(run, synthetic, masks, skip_bad=True)
+    assert found.image_ids == ids[2:] and len(found.shares["inside"]) == len(ids) - 2
+    told = found.table(50)
+    assert [one["image_id"] for one in told["left_out"]] == [ids[0], ids[1]]
+    assert told["images"] == len(ids) - 2
+    (masks / f"{ids[0]}_segmentation.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=f"{ids[0]}|{ids[1]}"):
+        measure(run, synthetic, masks)
+
+
+def test_mistakes(run: Path, synthetic: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such part"):
+        measure(run, synthetic, part="validation")
+    with pytest.raises(UsageError, match="a lone model"):
+        shutil.copytree(run / "model", tmp_path / "model")
+        measure(tmp_path / "model", synthetic)
+    with pytest.raises(DataError, match="no mask of any"):
+        measure(run, synthetic, tmp_path)
