@@ -26,8 +26,8 @@ def _f1(row: Row | None) -> float | None:
 
 
 def _best(of: Results, protocol: str) -> str:
-    """Return the model with the highest macro F1 of one protocol."""
-    rows = [row for row in of.rows(protocol, *GENERAL) if _f1(row) is not None]
+    """Return the model with the highest macro F1 of one protocol, among those judged on all body sites."""
+    rows = [row for row in of.rows(protocol, *GENERAL) if _f1(row) is not None and not row["recipe"].get("site")]
     if not rows:
         return ""
     best = max(rows, key=lambda row: _f1(row) or 0.0)
@@ -76,8 +76,10 @@ def _siblings(of: Results) -> str:
         return ""
     found = read_json(path)
     pooled = found["pooled"]["macro_f1"]
+    if pooled["value"] is None:
+        return ""
+    told = f"{signed(pooled['value'])} {interval(pooled, missing='')}".rstrip()
     return (
         "Paired experiment: training on other photographs of the test lesions changes macro F1 on the same test "
-        f"images by {signed(pooled['value'])} {interval(pooled)}, "
-        f"{len(found['seeds'])} seeds."
+        f"images by {told} ({len(found['seeds'])} {'seed' if len(found['seeds']) == 1 else 'seeds'})."
     )
