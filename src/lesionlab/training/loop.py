@@ -236,9 +236,10 @@ class Trainer:
             "train_loss": progress.loss_sum / progress.images,
             "train_accuracy": progress.hits / progress.images,
         }
-        progress.history.append(row)
-        if self.recipe.validates(progress.epoch):
+        if validated := self.recipe.validates(progress.epoch):
             row |= self._validate()
+        progress.history.append(row)  # not before: a stop in validation must leave the epoch unfinished
+        if validated:
             self._keep_best(row[f"val_{self.recipe.select_on}"])
         self.reporter.epoch(row)
 
