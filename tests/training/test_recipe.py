@@ -77,6 +77,7 @@ def test_the_last_setting_wins() -> None:
         ("seed=-1", "seed"),
         ("sampler=balanced", "correct for the same imbalance twice"),
         ("mode=frozen", "set augmentation to none"),
+        ("mode=frozen,augmentation=none", "set loss to cross_entropy or weighted"),
         ("classes=[mel]", "at least two different diagnoses"),
         ("classes=[mel, mel]", "at least two different diagnoses"),
         ("classes=[mel, mole]", "classes: .*'akiec'"),
@@ -86,7 +87,7 @@ def test_the_last_setting_wins() -> None:
 )
 def test_wrong_settings_are_named_with_their_key(setting: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        load_recipe("tiny", [setting])
+        load_recipe("tiny", [setting] if "[" in setting else setting.split(","))
     assert caught.value.exit_code == EXIT_USAGE
     assert re.search(message, caught.value.message)
     assert "\n" not in caught.value.message

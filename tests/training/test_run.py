@@ -213,6 +213,23 @@ def test_a_specialist_learns_and_answers_its_diagnoses_only(job: Job) -> None:
     assert {row["predicted"] for code, row in found["per_class"].items() if code not in ("mel", "nv")} == {0}
     history = [json.loads(line) for line in (job.out / "history.jsonl").read_text().splitlines()]
     assert ["val_loss" in row for row in history] == [False, True]
+    assert history[1]["learning_rate"] > 0
+
+
+def test_a_specialist_is_judged_among_its_diagnoses_while_it_trains(job: Job) -> None:
+    settings = ("classes=[mel, nv]", "prior=as_trained", "precision=fp32", "views=1")
+    described = run.train(replace(job, recipe=recipe(*settings)), Log())
+    history = [json.loads(line) for line in (job.out / "history.jsonl").read_text().splitlines()]
+    judged = max(row["val_balanced_accuracy"] for row in history)
+    assert judged == pytest.approx(described["validation"]["balanced_accuracy"]) and judged >= 0.5
+
+
+def test_a_split_of_other_images_is_refused(job: Job, tmp_path: Path) -> None:
+    split = prepare(job).split
+    more = splits.Split(split.protocol, split.seed, {**split.parts, "stranger": "train"})
+    splits.write_split(tmp_path / "more.csv", more)
+    with pytest.raises(DataError, match="1 images of the split are not in it: stranger"):
+        prepare(replace(job, split=str(tmp_path / "more.csv")))
 
 
 def test_the_split_is_the_one_asked_for(job: Job, tmp_path: Path) -> None:
@@ -254,7 +271,9 @@ def test_a_frozen_network_needs_every_class(job: Job, tmp_path: Path) -> None:
     split = splits.grouped(cases)
     parts = {case.image_id: "val" if case.dx == "df" else split.parts[case.image_id] for case in cases}
     splits.write_split(tmp_path / "no_df.csv", splits.Split("grouped", 0, parts))
-    job = replace(job, split=str(tmp_path / "no_df.csv"), recipe=recipe("mode=frozen", "augmentation=none"))
+    job = replace(
+        job, split=str(tmp_path / "no_df.csv"), recipe=recipe("mode=frozen", "augmentation=none", "loss=weighted")
+    )
     with pytest.raises(DataError, match="no training image shows df"):
         run.train(job, Log())
 

@@ -72,12 +72,11 @@ def show(model: Composite, out: Path, as_json: bool) -> None:
         return
     from lesionlab.evaluation.evaluate import LABELS
 
-    figures = {"combined": model.metrics["validation"], **model.metrics["members"]}
+    columns = [("combined", model.metrics["validation"]), *model.metrics["members"].items()]
     rows = [
-        (LABELS[name], *(f"{one[name]:.3f}" if name in one else "-" for one in figures.values()))
-        for name in figures["combined"]
+        (LABELS[name], *(f"{one[name]:.3f}" if name in one else "-" for _, one in columns)) for name in columns[0][1]
     ]
-    print_table(("validation", *figures), rows)
+    print_table(("validation", *(name for name, _ in columns)), rows)
     if "fitted_on" in model.training:
         note("the figures are by cross-fitting; evaluating on the validation images again gives figures too good")
     say(f"model: {out}")

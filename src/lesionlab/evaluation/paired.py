@@ -25,7 +25,8 @@ _MELANOMA = CODES.index("mel")
 def mcnemar(a_right: Bools, b_right: Bools) -> float:
     """Return the two-sided exact McNemar p-value of two models' right answers (n,) on the same images.
 
-    It is 1 where the models are never right on different images.
+    It is 1 where the models are never right on different images. Images count as independent; where many lesions have
+    several photographs, p is too small.
     """
     from scipy.stats import binomtest
 

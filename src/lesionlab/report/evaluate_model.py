@@ -93,7 +93,8 @@ def evaluate_model(
     result = write_evaluation(folder, predictions, resamples, title=f"{described.title}, {part}")
     looks = _note_look(run, split, predictions.image_ids, part, command) if run and split else None
     left_out = tuple(problem.image_id for problem in packed.left_out)
-    fitted = described.training.get("fitted_on", {}).get("part") == part
+    fitted_on = described.training.get("fitted_on", {}).get("part")
+    fitted = bool(fitted_on and split and any(split.parts.get(name) == fitted_on for name in predictions.image_ids))
     return Evaluation(part, folder, result, left_out, _trained_on(split, predictions.image_ids), looks, fitted)
 
 
@@ -137,11 +138,11 @@ def split_of(model: Bundle | Composite, run: Path | None, part: str, split_file:
         )
     split = read_split(path)
     trained = model.training.get("split", {}).get("fingerprint")
-    if trained and trained != split.fingerprint and part != "all":
+    if trained and trained != split.fingerprint:
         raise DataError(
             f"{path}: split {split.fingerprint} is not split {trained}, with which the model was trained; "
             "its parts may hold images that the model has learnt",
-            "use the run folder's split.csv, or take every image with --split all",
+            "use the run folder's split.csv, or take every image with --split all and without --split-file",
         )
     return split
 

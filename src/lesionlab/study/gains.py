@@ -71,7 +71,7 @@ HARM: dict[str, str] = {
     "wrong_to_wrong": "wrong to wrong",
     "melanomas_won": "melanomas won",
     "melanomas_lost": "melanomas lost",
-    "p_value": "McNemar p",
+    "p_value": "McNemar p, by image",
 }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lesionlab.data.cases import Case, labelled, pick
+from lesionlab.data.packs import pack
 from lesionlab.data.sources import load_source
 from lesionlab.data.splits import read_split
 from lesionlab.errors import DataError
@@ -51,7 +52,7 @@ def illustrate(
     of = read_results(out)
     if not any(_done(of, protocol) for protocol in of.protocols):
         raise DataError(f"{out}: no model is done yet", "run the study first: lesionlab study run")
-    cases = labelled(load_source(data, source).cases, str(data))
+    cases = _readable(of, labelled(load_source(data, source).cases, str(data)), cache, skip_bad)
     files = write_population(cases, out / "population")
     trained = {protocol: rows for protocol in of.protocols if (rows := _done(of, protocol))}
     parts = {protocol: of.state["protocols"][protocol]["part"] for protocol in trained}
@@ -63,6 +64,14 @@ def illustrate(
         write_attention(models, data, file, masks, part, count, source, None, resamples, 0, cache, skip_bad, progress)
         files.append(file)
     return files
+
+
+def _readable(of: Results, cases: list[Case], cache: Path | None, skip_bad: bool) -> list[Case]:
+    """Return the cases whose images the study could read: all, unless it was to leave some out."""
+    if not skip_bad:
+        return cases
+    size = next(row["recipe"]["size"] for protocol in of.protocols for row in _done(of, protocol))
+    return list(pack(cases, size, cache, skip_bad).cases)
 
 
 def _done(of: Results, protocol: str) -> list[Row]:

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from lesionlab.data.cases import Case
+from lesionlab.data.packs import Pack
 from lesionlab.data.splits import Split, read_split, write_split
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions import Predictions, read_predictions
-from lesionlab.models.bundle import CARD, Bundle, read_bundle
+from lesionlab.models.bundle import Bundle, read_bundle
 from lesionlab.models.cascade import ROUTINGS, Floats, Ints, Pair, route
 from lesionlab.models.composite import BASE, Composite, Ensemble, Mix, card_digests, write_composite
 from lesionlab.models.ensemble import RULES, Fitted
@@ -28,6 +30,9 @@ from lesionlab.training.choosing import validation_figures
 from lesionlab.training.fitting import choose_margin, fit_stacking, fit_weights, out_of_fold
 
 PART = "val"
+
+CHECKED, CLOSE = 16, 1e-3
+"""Predictions that lie in a run folder are taken over when the model still says the same of the first images."""
 
 FITS: dict[str, Callable[[Floats, Ints, Ints], Fitted]] = {
     "weighted": lambda tables, truth, lesions: fit_weights(tables, truth),
@@ -180,7 +185,18 @@ def _begin(out: Path, run: Path, bundle: Bundle) -> Split:
     split = read_split(folder / "split.csv")
     if split.fingerprint != bundle.training["split"]["fingerprint"]:
         raise DataError(f"{folder / 'split.csv'}: not the split that the model was trained with", "bring it back")
+    _check_out(out, split)
     return split
+
+
+def _check_out(out: Path, split: Split) -> None:
+    """Raise `DataError` where `out` holds anything but what an interrupted call of ours left: the same split."""
+    if not out.exists():
+        return
+    others = {path.name for path in out.iterdir()} - {".lock", "split.csv"} if out.is_dir() else {out.name}
+    file = out / "split.csv"
+    if others or (file.is_file() and read_split(file).fingerprint != split.fingerprint):
+        raise DataError(f"{out}: the folder is not empty", "name a new folder")
 
 
 def _validation(runs: Sequence[Path], members: Mapping[str, Bundle], split: Split, images: Images) -> Seen:
@@ -189,23 +205,26 @@ def _validation(runs: Sequence[Path], members: Mapping[str, Bundle], split: Spli
     packed, chosen = part_images(
         first, split, images.data, PART, images.source, images.cache, images.skip_bad, images.progress
     )
-    ids = {case.image_id for case in chosen}
-    names = tuple(case.image_id for case in packed.cases if case.image_id in ids)
     found = [
-        _known(run, bundle, names) or predict_cases(Predictor(bundle), packed, chosen, images.progress)
+        _known(run, bundle, packed, chosen) or predict_cases(Predictor(bundle), packed, chosen, images.progress)
         for run, bundle in zip(runs, members.values(), strict=True)
     ]
     return Seen(np.stack([one.probabilities for one in found]), found[0].truth, found[0].lesions)
 
 
-def _known(run: Path, bundle: Bundle, names: tuple[str, ...]) -> Predictions | None:
-    """Return what `lesionlab evaluate` wrote of the same images with this very model; None where it did not."""
+def _known(run: Path, bundle: Bundle, packed: Pack, chosen: Sequence[Case]) -> Predictions | None:
+    """Return what `lesionlab evaluate` wrote of the same images, if the model still says so of some; else None."""
     folder = run_folder(run)
     file = folder / "evaluation" / PART / "predictions.csv" if folder else None
-    if file is None or not file.is_file() or file.stat().st_mtime < (bundle.folder / CARD).stat().st_mtime:
+    if file is None or not file.is_file():
         return None
-    found = read_predictions(file)
-    return found if found.image_ids == names else None
+    found, ids = read_predictions(file), {case.image_id for case in chosen}
+    if found.image_ids != tuple(case.image_id for case in packed.cases if case.image_id in ids):
+        return None
+    now = predict_cases(Predictor(bundle), packed, chosen[:CHECKED])
+    row = {name: number for number, name in enumerate(found.image_ids)}
+    before = found.probabilities[[row[name] for name in now.image_ids]]
+    return found if np.allclose(before, now.probabilities, atol=CLOSE) else None
 
 
 def _cross_fitted(rule: str, seen: Seen) -> Floats:

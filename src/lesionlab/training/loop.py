@@ -23,7 +23,7 @@ from lesionlab.data.batches import Batch, Batches
 from lesionlab.errors import DataError, UsageError
 from lesionlab.models.backbones import Preprocessing
 from lesionlab.training import checkpoint
-from lesionlab.training.choosing import validation_figures
+from lesionlab.training.choosing import NEVER, validation_figures
 from lesionlab.training.losses import LOSSES, Context, mix, soften
 from lesionlab.training.optimisation import build_optimizer, rate_factor
 from lesionlab.training.recipe import Recipe
@@ -104,7 +104,9 @@ class Trainer:
             self.accelerator.process_index, self.accelerator.num_processes,
         )  # fmt: skip
         classes = int(getattr(bare, "num_classes", labels.max() + 1))
-        counts = np.bincount(labels[train], minlength=classes).clip(1).astype(np.float32)
+        seen = np.bincount(labels[train], minlength=classes)
+        self.shut = torch.from_numpy(np.where(seen > 0, 0, NEVER).astype(np.float32)).to(self.device)
+        counts = seen.clip(1).astype(np.float32)
         drawn = torch.from_numpy(counts**recipe.sampler_power)
         self.context = Context(drawn.to(self.device), recipe)
         self.loss = LOSSES[recipe.loss].function
@@ -140,7 +142,7 @@ class Trainer:
             self.progress.position = batch.position + 1
             self._check_finite(loss)
             rate = (batch.position + 1 - here) * self.recipe.batch_size / (time.monotonic() - clock)
-            figures = {"loss": loss, "learning_rate": self._rate() * self.rates[0], "images_per_second": rate}
+            figures = {"loss": loss, "learning_rate": self._last_rate(), "images_per_second": rate}
             self.reporter.step(self.progress.epoch, self.progress.position, len(self.batches), figures)
             asked = int(self._gathered(torch.tensor([self.stop.number], device=self.device)).max())
             if asked or time.monotonic() - self._saved_at > 60 * self.recipe.checkpoint_minutes:
@@ -164,7 +166,7 @@ class Trainer:
         self.optimizer.step()
         if self.ema:
             self.ema.update(self.bare, self._step() + 1)
-        hits = (logits.argmax(1) == targets.argmax(1)).sum()
+        hits = ((logits.float() + self.shut).argmax(1) == targets.argmax(1)).sum()
         mine = torch.stack([loss.detach() * len(images), hits, torch.full_like(hits, len(images))])
         loss_sum, hit_sum, count = self._gathered(mine).sum(0).tolist()
         self.progress.loss_sum += loss_sum
@@ -232,7 +234,7 @@ class Trainer:
         row = {
             "epoch": progress.epoch,
             "train_size": self.recipe.size_at(progress.epoch),
-            "learning_rate": self._rate() * self.rates[0],
+            "learning_rate": self._last_rate(),
             "train_loss": progress.loss_sum / progress.images,
             "train_accuracy": progress.hits / progress.images,
         }
@@ -248,7 +250,7 @@ class Trainer:
         logits = torch.from_numpy(self.predict(self.validate_rows)[0])
         targets = soften(torch.from_numpy(truth), logits.shape[1], 0.0)
         loss = self.loss(logits, targets, Context(self.context.counts.cpu(), self.recipe)).mean()
-        found = {"loss": float(loss), **validation_figures(truth, logits.softmax(1).numpy())}
+        found = {"loss": float(loss), **validation_figures(truth, (logits + self.shut.cpu()).softmax(1).numpy())}
         return {f"val_{name}": value for name, value in found.items()}
 
     def _keep_best(self, figure: float) -> None:
@@ -266,8 +268,9 @@ class Trainer:
         self.progress = Progress(self.progress.epoch + 1, 0, 0.0, 0, 0, *shared)
 
     def _out_of_patience(self) -> bool:
-        waited = self.progress.epoch - 1 - self.progress.best_epoch
-        return bool(self.recipe.patience and self.progress.best_epoch >= 0 and waited >= self.recipe.patience)
+        done, best = self.progress.epoch - 1, self.progress.best_epoch
+        patience = self.recipe.patience
+        return bool(patience and best >= 0 and self.recipe.validates(done) and done - best >= patience)
 
     # -- the clock -------------------------------------------------------------------------------
 
@@ -277,6 +280,10 @@ class Trainer:
     def _rate(self) -> float:
         """Return the learning rate's factor at the present step, in (0, 1]."""
         return rate_factor(self._step(), len(self.batches), self.recipe)
+
+    def _last_rate(self) -> float:
+        """Return the backbone's learning rate of the step that is just done."""
+        return float(rate_factor(self._step() - 1, len(self.batches), self.recipe) * self.rates[0])
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

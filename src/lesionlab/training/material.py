@@ -60,6 +60,12 @@ def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -
     """Read the source, split it, pack its pixels."""
     kind, cases = labelled_cases(job.data, job.source, job.skip_bad)
     split = choose_split(job, cases)
+    absent = sorted(set(split.parts) - {case.image_id for case in cases})
+    if absent and not job.skip_bad:
+        raise DataError(
+            f"{job.data}: {len(absent)} images of the split are not in it: {', '.join(absent[:5])}",
+            "name the source that the split was made of, or leave them out with --skip-bad",
+        )
     pixels = pack(
         cases, job.recipe.size, job.cache, job.skip_bad,
         (lambda done, total: progress("packing images", done, total)) if progress else None,

@@ -97,6 +97,8 @@ class Recipe(BaseModel):
             )
         if self.mode == "frozen" and self.augmentation != "none":
             raise ValueError("mode frozen caches features of unchanged images: set augmentation to none")
+        if self.mode == "frozen" and (self.loss not in ("cross_entropy", "weighted") or self.sampler != "shuffled"):
+            raise ValueError("mode frozen fits a logistic regression: set loss to cross_entropy or weighted")
         if len(set(self.classes)) != len(self.classes) or len(self.classes) == 1:
             raise ValueError("classes names at least two different diagnoses, or none for all")
         if self.mixup and self.batch_size % 2:
