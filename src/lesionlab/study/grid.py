@@ -69,6 +69,8 @@ class MixRow(_Part):
     specialists: Annotated[tuple[Name, ...], Field(min_length=1)]
     routing: Literal["paper", "margin"]
     published: Published | None = None
+    base_published: Published | None = None
+    """What the paper's Table 6 reports for the base."""
 
 
 class Siblings(_Part):
@@ -223,12 +225,13 @@ def check_networks(grid: Grid, budget: str) -> None:
 
 def fingerprint(grid: Grid, budget: str) -> str:
     """Return 16 hex digits that name all that shapes a result: every recipe, rule and routing, not the labels."""
+    told = {"label", "published", "base_published"}
     shapes = {
         "budget": budget,
         "seed": grid.seed,
         "rows": {row.id: settings(grid, row, budget).model_dump(mode="json") for row in grid.rows},
-        "ensembles": [item.model_dump(mode="json", exclude={"label", "published"}) for item in grid.ensembles],
-        "mixes": [item.model_dump(mode="json", exclude={"label", "published"}) for item in grid.mixes],
+        "ensembles": [item.model_dump(mode="json", exclude=told) for item in grid.ensembles],
+        "mixes": [item.model_dump(mode="json", exclude=told) for item in grid.mixes],
     }
     return hashlib.sha256(json.dumps(shapes, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -93,7 +93,8 @@ def _pages(of: Results, protocol: str, rows: Sequence[Row], cases: Sequence[Case
                 of.folder / row["run"], one_of_each(cases), page, f"Activation map for each class: {row['label']}"
             )
             yield page
-    best = max(rows, key=lambda row: value(row, "macro_f1")["value"] or 0.0)
+    general = [row for row in rows if not row["recipe"]["site"]] or list(rows)
+    best = max(general, key=lambda row: value(row, "macro_f1")["value"] or 0.0)
     if predictions := of.predictions(protocol, best["id"]):
         pages = mistakes_page(of.folder / best["run"], predictions, cases, folder, label=best["label"])
         yield from (page.picture for page in pages if page.picture)

@@ -99,6 +99,10 @@ class Results:
         seeds = sorted({row["recipe"]["seed"] for row in self.designs() if "seed" in row["recipe"]})
         if seeds:
             told.append(f"Seed {', '.join(map(str, seeds))}.")
+        rows = [row for name in protocols or self.protocols for row in self.rows(name)]
+        fitted = sorted({row["label"] for row in rows if row.get("fitted")})
+        if fitted:
+            told.append(f"Fitted on validation images, which judge them under protocol paper: {', '.join(fitted)}.")
         note = self.state["note"].rstrip(".")
         return " ".join([*told, f"Budget {self.state['budget']}{f' ({note})' if note else ''}."])
 

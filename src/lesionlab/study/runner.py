@@ -17,6 +17,7 @@ from lesionlab.data.cases import Case
 from lesionlab.data.packs import pack
 from lesionlab.data.splits import Split, grouped, paper, read_split
 from lesionlab.errors import BusyError, ModelError, UsageError, UserError
+from lesionlab.evaluation.intervals import check_resamples
 from lesionlab.files import lock, read_json, write_json
 from lesionlab.models.backbones import timm_name
 from lesionlab.report.evaluate_model import evaluate_model
@@ -100,6 +101,8 @@ def run_study(study: Study, screen: Screen) -> dict[str, Any]:
 
 def check_study(study: Study) -> tuple[str, ...]:
     """Return the ids asked for; `UsageError` for an unknown network or id, and weights that are no folder."""
+    if study.resamples:
+        check_resamples(study.resamples)
     check_networks(study.grid, study.budget)
     if study.start not in ("imagenet", "none") and not Path(study.start).is_dir():
         raise UsageError(f"--weights {study.start}: no such folder", "give imagenet, none, or a folder of .safetensors")
@@ -129,7 +132,6 @@ def _begun(study: Study) -> dict[str, Any]:
         "named": study.named or study.grid.name,
         "budget": study.budget,
         "weights": study.start if study.start in ("imagenet", "none") else "DIR",
-        "command": " ".join(sys.argv),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 

@@ -20,6 +20,7 @@ from lesionlab.data.cases import labelled
 from lesionlab.data.sources import load_source
 from lesionlab.data.splits import Split, read_split, write_split
 from lesionlab.errors import DataError, UsageError
+from lesionlab.evaluation.intervals import check_resamples
 from lesionlab.evaluation.metrics import OVERALL
 from lesionlab.evaluation.paired import difference, mean_difference
 from lesionlab.evaluation.predictions import Predictions, read_predictions
@@ -82,6 +83,7 @@ def run_siblings(
     """
     from lesionlab.training.run import train
 
+    check_resamples(of.resamples)
     if not of.seeds or len(set(of.seeds)) != len(of.seeds):
         raise UsageError("the experiment needs different seeds, at least one", "for example --seeds 3")
     cases = labelled(load_source(of.data, of.source).cases, str(of.data))
@@ -108,9 +110,14 @@ def _job(of: Experiment, arm: str, seed: int) -> Job:
     )  # fmt: skip
 
 
+def _start(of: Experiment) -> str:
+    """Return what the runs start from, without the folder, which may be another one on another machine."""
+    return of.weights if of.weights in ("imagenet", "none") else Path(of.weights).name
+
+
 def _check_folder(of: Experiment, splits: Mapping[str, Split]) -> None:
     """Write both splits and how the runs are made; `DataError` when another experiment lies in the folder."""
-    settings = {"recipe": of.recipe.model_dump(mode="json", exclude={"seed"}), "weights": of.weights}
+    settings = {"recipe": of.recipe.model_dump(mode="json", exclude={"seed"}), "weights": _start(of)}
     made = settings | {"splits": {arm: split.fingerprint for arm, split in splits.items()}}
     path = of.folder / "experiment.json"
     if path.is_file() and (before := read_json(path)) != made:
@@ -153,7 +160,7 @@ def _result(
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": " ".join(sys.argv),
         "recipe": of.recipe.model_dump(mode="json", exclude={"seed"}),
-        "weights": of.weights if of.weights in ("imagenet", "none") else Path(of.weights).name,
+        "weights": _start(of),
         "resamples": of.resamples,
         "split_seed": of.split_seed,
         "seeds": list(done),

@@ -12,6 +12,7 @@ from lesionlab.data.cases import Case
 from lesionlab.data.splits import Split, read_split, siblings_across, write_split
 from lesionlab.errors import DataError, UsageError
 from lesionlab.files import read_json, write_json, write_text
+from lesionlab.models.bundle import CARD
 from lesionlab.study.grid import EnsembleRow, Grid, MixRow, Row, fingerprint, load_grid, settings
 
 GRID, BEGUN, STATE = "grid.yaml", "begun.json", "study.json"
@@ -96,7 +97,8 @@ def collect(out: Path) -> dict[str, Any]:
     Keys: study, title, budget, note, grid (fingerprint), weights, command, created, and protocols: name -> {split
     (fingerprint), part, images: part -> count, leak: dx -> [images whose lesion is also in train, images], rows}. A row
     has id, label, kind (row, specialist, ensemble, mix), table, number, published, status (done, failed, not run,
-    unfinished), reason, run (path in `out`), command, seconds (of training), recipe, figures (metrics.json).
+    unfinished), reason, run (path in `out`), command, seconds (of training), recipe, figures (metrics.json),
+    fitted (whether weights or a margin were fitted on the images that judge).
     Raises `DataError` when `out` holds no study.
     """
     if not (out / BEGUN).is_file():
@@ -109,7 +111,7 @@ def collect(out: Path) -> dict[str, Any]:
         "note": grid.budgets[begun["budget"]].note,
         "grid": begun["fingerprint"],
         "weights": begun["weights"],
-        "command": begun["command"],
+        "command": _whole_command(grid, begun),
         "created": begun["created"],
         "protocols": {
             protocol: {
@@ -153,6 +155,7 @@ def _row(out: Path, protocol: str, item: Item, grid: Grid, begun: dict[str, Any]
         "table": item.table if isinstance(item, Row) else None,
         "number": item.number if isinstance(item, Row) else None,
         "published": item.published.model_dump() if item.published else None,
+        "base_published": _base_published(item),
         "status": status,
         "reason": reason,
         "run": str(folder.relative_to(out)) if folder.is_dir() else None,
@@ -160,7 +163,18 @@ def _row(out: Path, protocol: str, item: Item, grid: Grid, begun: dict[str, Any]
         "seconds": described.get("training", {}).get("seconds"),
         "recipe": _settings(item, grid, begun["budget"]),
         "figures": read_json(metrics) if status == "done" else None,
+        "fitted": _fitted(folder, protocol),
     }
+
+
+def _base_published(item: Item) -> dict[str, Any] | None:
+    return item.base_published.model_dump() if isinstance(item, MixRow) and item.base_published else None
+
+
+def _fitted(folder: Path, protocol: str) -> bool:
+    """Return whether weights or a margin were fitted on the very images that judge the model."""
+    card = folder / "model" / CARD
+    return card.is_file() and read_json(card).get("training", {}).get("fitted_on", {}).get("part") == PARTS[protocol]
 
 
 def _status(folder: Path, protocol: str) -> tuple[str, str]:
@@ -183,7 +197,7 @@ def _kind(item: Item) -> str:
 def _settings(item: Item, grid: Grid, budget: str) -> dict[str, Any]:
     if isinstance(item, Row):
         return settings(grid, item, budget).model_dump(mode="json")
-    return item.model_dump(mode="json", exclude={"id", "label", "published"})
+    return item.model_dump(mode="json", exclude={"id", "label", "published", "base_published"})
 
 
 def _command(protocol: str, item: Item, grid: Grid, begun: dict[str, Any]) -> str:
@@ -192,8 +206,17 @@ def _command(protocol: str, item: Item, grid: Grid, begun: dict[str, Any]) -> st
     for name in (*needs(item), item.id):
         parents = needs(grid.row(name)) if name != item.id else ()
         wanted += [row for row in (*parents, name) if row not in wanted]
-    words = ["lesionlab", "study", "run", begun["named"], "--data", "SOURCE", "--out", "OUT", "--protocol", protocol]
-    words += ["--budget", begun["budget"], "--only", ",".join(wanted)]
+    return _run_command(grid, begun, "--protocol", protocol, "--only", ",".join(wanted))
+
+
+def _whole_command(grid: Grid, begun: dict[str, Any]) -> str:
+    """Return the command that makes the whole study, whatever was called in which order to get here."""
+    return _run_command(grid, begun, "--protocol", "both")
+
+
+def _run_command(grid: Grid, begun: dict[str, Any], *more: str) -> str:
+    words = ["lesionlab", "study", "run", begun["named"], "--data", "SOURCE", "--out", "OUT", *more]
+    words += ["--budget", begun["budget"]]
     if begun["weights"] != grid.budgets[begun["budget"]].weights:
         words += ["--weights", begun["weights"]]
     return shlex.join(words)
