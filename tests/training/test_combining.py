@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from lesionlab.data.cases import Case
+from lesionlab.data.packs import Pack
 from lesionlab.data.sources import load_source
 from lesionlab.data.splits import Split, grouped, read_split, write_split
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, ModelError, UsageError, UserError
-from lesionlab.evaluation.predictions import from_cases, write_predictions
+from lesionlab.evaluation.predictions import Predictions
 from lesionlab.models.composite import Ensemble, Mix, read_model
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.evaluate_model import evaluate_model
@@ -101,21 +103,48 @@ def test_test_images_are_evaluated_and_counted(
 
 
 def test_predictions_that_lie_there_are_read(
-    make_run: MakeRun, runs: list[Path], synthetic: Path, cache: Path, split: Split, tmp_path: Path
+    make_run: MakeRun, runs: list[Path], synthetic: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What `evaluate` wrote of the validation images is taken, unless it is older than the model or of other images."""
+    """What `evaluate` wrote of the validation images is taken, unless it is of other images or made in another way."""
     run = make_run("known")
-    cases = split.select(load_source(synthetic).cases, "val")
-    file = run / "evaluation" / "val" / "predictions.csv"
-    write_predictions(file, from_cases(cases, np.eye(7)[[CODES.index(case.dx) for case in cases]]))
-    first = build_ensemble([run, runs[1]], "vote", tmp_path / "a", synthetic, cache=cache)
-    assert first.metrics["members"]["known"]["accuracy"] == 1
-    os.utime(file, (0, 0))
-    second = build_ensemble([run, runs[1]], "vote", tmp_path / "b", synthetic, cache=cache)
-    assert second.metrics["members"]["known"]["accuracy"] < 1
-    write_predictions(file, from_cases(cases[1:], np.eye(7)[[CODES.index(case.dx) for case in cases[1:]]]))
-    third = build_ensemble([run, runs[1]], "vote", tmp_path / "c", synthetic, cache=cache)
-    assert third.metrics["members"] == second.metrics["members"]
+    seen: list[int] = []
+    predict = combining.predict_cases
+
+    def counted(predictor: Predictor, packed: Pack, chosen: Sequence[Case], *more: Any) -> Predictions:
+        seen.append(len(chosen))
+        return predict(predictor, packed, chosen, *more)
+
+    monkeypatch.setattr(combining, "predict_cases", counted)
+    monkeypatch.setattr(combining, "CHECKED", 2)
+
+    def predicted(name: str) -> list[int]:
+        seen.clear()
+        build_ensemble([run, runs[1]], "vote", tmp_path / name, synthetic, cache=cache)
+        return list(seen)
+
+    everything = predicted("before")[0]
+    assert everything > 2
+    found = evaluate_model(run, synthetic, "val", resamples=0, cache=cache)
+    assert predicted("known") == [2, everything]
+    file = found.folder / "predictions.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(lines[:-1]))
+    assert predicted("fewer") == [everything, everything]
+    evaluate_model(run, synthetic, "val", views=8, resamples=0, cache=cache)
+    assert predicted("views") == [2, everything, everything]
+
+
+def test_a_folder_of_something_else_is_left_alone(
+    runs: list[Path], synthetic: Path, cache: Path, tmp_path: Path
+) -> None:
+    """Above all an unfinished run's, whose split must stay."""
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "split.csv").write_text("mine")
+    (out / "run.json").write_text("{}")
+    with pytest.raises(DataError, match="the folder is not empty"):
+        build_ensemble(runs[:2], "vote", out, synthetic, cache=cache)
+    assert (out / "split.csv").read_text() == "mine" and not (out / "model").exists()
 
 
 @pytest.mark.parametrize("routing", ["paper", "margin"])
