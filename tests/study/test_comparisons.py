@@ -109,4 +109,4 @@ def test_findings_in_sentences(results: Results) -> None:
     assert told[0].startswith("Protocol paper: 7 of 10 models ran. Highest macro F1, ours: ")
     f1 = [[figure(results, p, name, "macro_f1")["value"] for p in ("paper", "grouped")] for name in ("xception", "mix")]
     mean = sum(clean - leaky for leaky, clean in f1) / 2
-    assert f"Without the leak, macro F1 changes by {mean:+.3f}".replace("-", "−") in told[3]
+    assert f"From protocol paper to grouped, macro F1 changes by {mean:+.3f}".replace("-", "−") in told[3]
