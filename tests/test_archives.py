@@ -162,7 +162,7 @@ def test_no_mutant_escapes_or_raises_anything_but_data_error(tmp_path: Path) -> 
     archive.parent.mkdir()
     refused = 0
     for position in range(0, len(good), 3):
-        for value in (0x00, 0xFF, good[position] ^ 0x40):
+        for value in {0x00, 0xFF, good[position] ^ 0x40}:
             archive.write_bytes(good[:position] + bytes([value]) + good[position + 1 :])
             target = tmp_path / "box" / f"out{position}-{value}"
             try:

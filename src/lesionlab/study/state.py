@@ -206,17 +206,17 @@ def _command(protocol: str, item: Item, grid: Grid, begun: dict[str, Any]) -> st
     for name in (*needs(item), item.id):
         parents = needs(grid.row(name)) if name != item.id else ()
         wanted += [row for row in (*parents, name) if row not in wanted]
-    return _run_command(grid, begun, "--protocol", protocol, "--only", ",".join(wanted))
+    return _run_command(grid, begun, protocol, "--only", ",".join(wanted))
 
 
 def _whole_command(grid: Grid, begun: dict[str, Any]) -> str:
     """Return the command that makes the whole study, whatever was called in which order to get here."""
-    return _run_command(grid, begun, "--protocol", "both")
+    return _run_command(grid, begun, "both")
 
 
-def _run_command(grid: Grid, begun: dict[str, Any], *more: str) -> str:
-    words = ["lesionlab", "study", "run", begun["named"], "--data", "SOURCE", "--out", "OUT", *more]
-    words += ["--budget", begun["budget"]]
+def _run_command(grid: Grid, begun: dict[str, Any], protocol: str, *more: str) -> str:
+    words = ["lesionlab", "study", "run", begun["named"], "--data", "SOURCE", "--out", "OUT", "--protocol", protocol]
+    words += ["--budget", begun["budget"], *more]
     if begun["weights"] != grid.budgets[begun["budget"]].weights:
         words += ["--weights", begun["weights"]]
     return shlex.join(words)
