@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,26 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from lesionlab.data.sources.synthetic import generate
 
     return generate(tmp_path_factory.mktemp("synthetic") / "source", lesions=42, seed=7, size=(96, 72))
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keeps packed pixels out of the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LESIONLAB_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def one_thread() -> Iterator[None]:
+    """Computes with one thread: networks this small gain nothing from more, and lose much on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 EXIT_OK, EXIT_BUG, EXIT_USAGE, EXIT_DATA, EXIT_MODEL = 0, 1, 2, 3, 4
 
 
@@ -47,3 +49,8 @@ class ModelError(UserError):
     """A model or weights file that cannot be used (exit code 4)."""
 
     exit_code = EXIT_MODEL
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names, for a message; dots stand for the others."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from lesionlab.cli.main import main
 
@@ -14,21 +12,8 @@ TINY = ("--recipe", "tiny", "--set", "epochs=1", "--set", "size=64", "--set", "v
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep packed pixels of these tests out of the user's cache."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LESIONLAB_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute with one thread: networks this small gain nothing from more, and lose much on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def apart(cache: Path, one_thread: None) -> None:
+    """Keep packed pixels out of the user's cache, and compute on one thread."""
 
 
 @pytest.fixture(scope="session")

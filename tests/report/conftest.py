@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,8 @@ from lesionlab.files import write_json
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def apart(cache: Path) -> None:
     """Keep packed pixels of these tests out of the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LESIONLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 def _write_run(folder: Path, source: Path, make_member: Callable[..., Path], **card: object) -> Path:

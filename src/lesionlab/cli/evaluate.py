@@ -30,7 +30,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where to write [default: RUN/evaluation/PART].")
     ] = None,
-    resamples: Annotated[int, typer.Option("--resamples", min=0, help="Bootstrap resamples of the lesions.")] = 2000,
+    resamples: options.Resamples = 2000,
     cache: options.Cache = None,
     skip_bad: options.SkipBad = False,
     json: options.Json = False,

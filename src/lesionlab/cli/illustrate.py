@@ -18,7 +18,7 @@ def illustrate(
         Path | None, typer.Option("--masks", metavar="DIR", help="Lesion masks, ID_segmentation.png [default: SOURCE].")
     ] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="Images on which maps are measured.")] = 300,
-    resamples: Annotated[int, typer.Option("--resamples", help="Resamples of the intervals.")] = 2000,
+    resamples: options.Resamples = 2000,
     source: options.Kind = None,
     cache: options.Cache = None,
     skip_bad: options.SkipBad = False,

@@ -25,6 +25,11 @@ Cache = Annotated[
     Path | None, typer.Option("--cache", metavar="DIR", help="Folder for packed pixels [default: $LESIONLAB_CACHE].")
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that are missing or unreadable.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
+]
+Weights = Annotated[str, typer.Option("--weights", metavar="imagenet|none|FILE", help="What the network starts from.")]
+Resamples = Annotated[int, typer.Option("--resamples", min=0, help="Bootstrap resamples of the lesions.")]
 Views = Annotated[int | None, typer.Option("--views", metavar="1|2|4|8", help="Flipped and turned views to average.")]
 Duplicates = Annotated[
     Path | None,

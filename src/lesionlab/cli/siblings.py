@@ -15,15 +15,11 @@ def siblings(
     data: options.Data,
     out: Annotated[Path, typer.Option("--out", metavar="OUT", help="Folder of the study; writes OUT/siblings.")],
     recipe: Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="Settings of all runs.")] = "cpu",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
-    ] = None,
-    weights: Annotated[
-        str, typer.Option("--weights", metavar="imagenet|none|FILE", help="What the networks start from.")
-    ] = "imagenet",
+    settings: options.Settings = None,
+    weights: options.Weights = "imagenet",
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds each arm is trained with.")] = 3,
     split_seed: Annotated[int, typer.Option("--split-seed", min=0, help="Seed of the grouped split.")] = 0,
-    resamples: Annotated[int, typer.Option("--resamples", help="Resamples of the intervals.")] = 2000,
+    resamples: options.Resamples = 2000,
     source: options.Kind = None,
     duplicates: options.Duplicates = None,
     cache: options.Cache = None,

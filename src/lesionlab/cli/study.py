@@ -39,7 +39,7 @@ def run(
     ] = None,
     only: Annotated[str, typer.Option("--only", metavar="ID,...", help="Only these models.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and about how long.")] = False,
-    resamples: Annotated[int, typer.Option("--resamples", min=0, help="Bootstrap resamples of the lesions.")] = 2000,
+    resamples: options.Resamples = 2000,
     source: options.Kind = None,
     cache: options.Cache = None,
     skip_bad: options.SkipBad = False,

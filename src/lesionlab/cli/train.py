@@ -19,12 +19,8 @@ def train(
         str | None,
         typer.Option("--recipe", metavar="NAME|FILE", help="Settings [default: cpu; see `lesionlab models`]."),
     ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
-    ] = None,
-    weights: Annotated[
-        str, typer.Option("--weights", metavar="imagenet|none|FILE", help="What the network starts from.")
-    ] = "imagenet",
+    settings: options.Settings = None,
+    weights: options.Weights = "imagenet",
     split: Annotated[
         str, typer.Option("--split", metavar="grouped|paper|FILE", help="Protocol, or a file of `data split`.")
     ] = "grouped",

@@ -184,13 +184,14 @@ def labelled(cases: Sequence[Case], where: str) -> list[Case]:
     return known
 
 
+def rank(seed: int, name: str) -> str:
+    """Return a digest that orders names at random, the same for one seed on every machine."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+
+
 def pick(cases: Sequence[Case], count: int, seed: int = 0) -> list[Case]:
     """Return `count` of the cases, or all, chosen by hash of `seed` and image_id, in the table's order."""
-
-    def rank(case: Case) -> str:
-        return hashlib.sha256(f"{seed}:{case.image_id}".encode()).hexdigest()
-
-    taken = {case.image_id for case in sorted(cases, key=rank)[:count]}
+    taken = {case.image_id for case in sorted(cases, key=lambda case: rank(seed, case.image_id))[:count]}
     return [case for case in cases if case.image_id in taken]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesionlab.data.cases import Case, read_rows, write_rows
+from lesionlab.data.cases import Case, rank, read_rows, write_rows
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError
 
@@ -115,7 +115,7 @@ def paper(cases: Sequence[Case], seed: int = 0) -> Split:
     Photographs of one lesion fall on both sides; `siblings_across` counts how many.
     """
     count = round(len(cases) * PAPER_VALIDATION / PAPER_TOTAL)
-    ranked = sorted((case.image_id for case in cases), key=lambda image_id: _rank(seed, image_id))
+    ranked = sorted((case.image_id for case in cases), key=lambda image_id: rank(seed, image_id))
     return Split("paper", seed, {image_id: "val" if i < count else "train" for i, image_id in enumerate(ranked)})
 
 
@@ -135,11 +135,6 @@ def external(cases: Sequence[Case], test_source: str, seed: int = 0, duplicates:
     return Split(f"external-{test_source}", seed, {**inner, **{case.image_id: "test" for case in test}})
 
 
-def _rank(seed: int, name: str) -> str:
-    """Return a digest that orders names at random, the same for one seed on every machine."""
-    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
-
-
 def _assign(
     cases: Sequence[Case], groups: Mapping[str, str], seed: int, order: Sequence[str], shares: Mapping[str, float]
 ) -> dict[str, str]:
@@ -157,7 +152,7 @@ def _assign(
         strata[min(counts, key=lambda dx: (-counts[dx], dx))].append(group)
     parts: dict[str, str] = {}
     for names in strata.values():
-        names.sort(key=lambda group: _rank(seed, group))
+        names.sort(key=lambda group: rank(seed, group))
         total = sum(len(members[group]) for group in names)
         done = 0
         for group in names:

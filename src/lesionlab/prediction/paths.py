@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lesionlab.data.images import IMAGE_SUFFIXES
-from lesionlab.errors import DataError
+from lesionlab.errors import DataError, some
 
 
 def find_images(arguments: Iterable[str]) -> list[Path]:
@@ -25,7 +25,7 @@ def find_images(arguments: Iterable[str]) -> list[Path]:
     given = list(arguments)
     found = list(dict.fromkeys(path for argument in given for path in _expand(argument)))
     if not any(path.is_file() for path in found):
-        named = ", ".join(given[:3]) + (", ..." if len(given) > 3 else "")
+        named = some(given, 3)
         raise DataError(f"no image found in: {named or 'nothing'}", "name image files, folders or patterns")
     return found
 

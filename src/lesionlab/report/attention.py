@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lesionlab.data.cases import Case, Problem, pick
 from lesionlab.data.masks import Masks, find_masks, load_mask
-from lesionlab.errors import DataError, UsageError
+from lesionlab.errors import DataError, UsageError, some
 from lesionlab.evaluation.attention import Shares, attention, attention_difference, shares
 from lesionlab.evaluation.predictions import Floats
 from lesionlab.files import write_json
@@ -118,7 +118,7 @@ def _masks(
     """Return the masks by image_id; what is missing or unreadable raises `DataError`, or is listed with `skip_bad`."""
     left_out = [Problem("missing mask", c.image_id, "", "no mask") for c in cases if c.image_id not in files]
     if left_out and not skip_bad:
-        named = ", ".join(one.image_id for one in left_out[:5]) + (", ..." if len(left_out) > 5 else "")
+        named = some([one.image_id for one in left_out])
         raise DataError(f"{len(left_out)} of {len(cases)} images have no mask: {named}", "add them or leave them out")
     found: dict[str, Masks] = {}
     for image_id, path in files.items():

@@ -16,7 +16,7 @@ from lesionlab.data.packs import Pack, pack
 from lesionlab.data.sources import load_source, narrowed
 from lesionlab.data.splits import Split, read_split
 from lesionlab.diagnoses import CODES
-from lesionlab.errors import DataError, UsageError
+from lesionlab.errors import DataError, UsageError, some
 from lesionlab.evaluation.predictions import Predictions
 from lesionlab.files import disk_error, read_text
 from lesionlab.models.bundle import Bundle
@@ -160,9 +160,8 @@ def _part(split: Split, cases: Sequence[Case], part: str, data: Path) -> list[Ca
     wanted = {image_id for image_id, where in split.parts.items() if where == part}
     missing = sorted(wanted - {case.image_id for case in cases})
     if missing:
-        named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise DataError(
-            f"{data}: {len(missing)} of the {len(wanted)} images of part {part!r} are not in it: {named}",
+            f"{data}: {len(missing)} of the {len(wanted)} images of part {part!r} are not in it: {some(missing)}",
             "name the source that the model was trained on; for another one, use --split all",
         )
     return split.select(cases, part)

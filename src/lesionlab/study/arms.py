@@ -9,11 +9,10 @@ the siblings give away.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from lesionlab.data.cases import Case
+from lesionlab.data.cases import Case, rank
 from lesionlab.data.splits import Split, grouped, lesion_groups
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError
@@ -64,7 +63,7 @@ def _removed(train: Sequence[Case], counts: Mapping[str, int], lesions: Mapping[
     members: dict[tuple[str, str], list[str]] = defaultdict(list)
     for case in train:
         members[case.dx, lesions[case.image_id]].append(case.image_id)
-    order = sorted(members, key=lambda key: hashlib.sha256(f"{seed}:siblings:{key[1]}".encode()).hexdigest())
+    order = sorted(members, key=lambda key: rank(seed, f"siblings:{key[1]}"))
     removed: list[str] = []
     for dx, count in counts.items():
         available = [members[key] for key in order if key[0] == dx]

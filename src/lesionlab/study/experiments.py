@@ -16,9 +16,11 @@ from lesionlab.study.table import NONE, Cell, Table, interval, number, signed, s
 
 def leak(of: Results) -> Table:
     """Return how many evaluated images show a lesion that the models were trained on, by diagnosis and protocol."""
-    counts = {protocol: of.state["protocols"][protocol]["leak"] for protocol in of.protocols}
-    for found in counts.values():
-        found["all"] = [sum(pair[k] for dx, pair in found.items() if dx != "all") for k in (0, 1)]
+    told = {protocol: of.state["protocols"][protocol]["leak"] for protocol in of.protocols}
+    counts = {
+        name: {**found, "all": [sum(pair[k] for pair in found.values()) for k in (0, 1)]}
+        for name, found in told.items()
+    }
     rows, records = [], []
     for dx in (*CODES, "all"):
         cells = [Cell(dx)]

@@ -10,7 +10,7 @@ import numpy as np
 from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.paired import difference, harm
 from lesionlab.evaluation.predictions import Predictions
-from lesionlab.study.results import METRICS, Results, Row
+from lesionlab.study.results import METRICS, Results
 from lesionlab.study.table import Cell, Table, interval, signed, sure, texts
 
 
@@ -85,7 +85,7 @@ def harm_report(of: Results) -> Table:
                 continue
             told = {"all": harm(before, after)}
             for name in mix["recipe"]["specialists"]:
-                told[name] = harm(before, after, _changed_within(before, after, _pair(of.row(protocol, name))))
+                told[name] = harm(before, after, _changed_within(before, after, of.pair(name)))
             for name, found in told.items():
                 model = [Cell(mix["label"], rows=len(told)), Cell(protocol, rows=len(told))] if name == "all" else []
                 head = (*model, Cell("all specialists" if name == "all" else of.label(name)))
@@ -109,8 +109,3 @@ def _changed_within(before: Predictions, after: Predictions, pair: Sequence[str]
     codes = [CODES.index(dx) for dx in pair]
     inside = np.isin(before.predicted, codes) & np.isin(after.predicted, codes)
     return np.asarray(inside & (before.predicted != after.predicted))
-
-
-def _pair(row: Row | None) -> Sequence[str]:
-    pair: Sequence[str] = row["recipe"].get("classes", ()) if row else ()
-    return pair

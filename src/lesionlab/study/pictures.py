@@ -98,7 +98,7 @@ def mix_diagrams(of: Results, folder: Path) -> list[Picture]:
     for mix in of.designs("mix"):
         path, label, recipe = folder / f"diagram_{mix['id']}.png", mix["label"], mix["recipe"]
         protocol, card = _card(of, mix["id"])
-        pairs = {of.label(name): _pair(of, name) for name in recipe["specialists"]}
+        pairs = {of.label(name): of.pair(name) for name in recipe["specialists"]}
         mix_diagram(path, label, of.label(recipe["base"]), pairs, recipe["routing"], card.get("margin"))
         told = f"The Mix-Model as configured (Figure 11): {label}. {_fitted_on(of, protocol)}"
         pictures.append(Picture(path, told, f"Diagram of {label}: {', '.join(pairs)}", wide=True))
@@ -117,11 +117,6 @@ def _card(of: Results, identifier: str) -> tuple[str, dict[str, Any]]:
 
 def _fitted_on(of: Results, protocol: str) -> str:
     return of.provenance(protocol) if protocol else "Not made: a member is missing."
-
-
-def _pair(of: Results, identifier: str) -> list[str]:
-    row = next((row for row in of.designs() if row["id"] == identifier), None)
-    return list(row["recipe"].get("classes", ())) if row else []
 
 
 def population(of: Results, folder: Path, photographs: bool) -> list[Picture]:

@@ -62,6 +62,10 @@ class Results:
         """Return the row of that id, None where the protocol has none."""
         return next((row for row in self.rows(protocol) if row["id"] == identifier), None)
 
+    def pair(self, identifier: str) -> list[str]:
+        """Return the diagnoses that a specialist was trained for; [] for a row that knows all."""
+        return next((list(row["recipe"].get("classes", ())) for row in self.designs() if row["id"] == identifier), [])
+
     def evaluation(self, protocol: str, row: Row) -> Path | None:
         """Return the folder of a row's evaluation on the protocol's part, None where it has none."""
         if not row["run"]:

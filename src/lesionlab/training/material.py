@@ -13,7 +13,7 @@ from lesionlab.data.cases import Case, labelled
 from lesionlab.data.packs import Pack, pack
 from lesionlab.data.sources import load_source, narrowed
 from lesionlab.diagnoses import CODES
-from lesionlab.errors import DataError, UsageError
+from lesionlab.errors import DataError, UsageError, some
 from lesionlab.training.recipe import Recipe
 
 
@@ -63,7 +63,7 @@ def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -
     absent = sorted(set(split.parts) - {case.image_id for case in cases})
     if absent and not job.skip_bad:
         raise DataError(
-            f"{job.data}: {len(absent)} images of the split are not in it: {', '.join(absent[:5])}",
+            f"{job.data}: {len(absent)} images of the split are not in it: {some(absent)}",
             "name the source that the split was made of, or leave them out with --skip-bad",
         )
     pixels = pack(
@@ -81,7 +81,7 @@ def labelled_cases(data: Path, source: str | None = None, skip_bad: bool = False
     listing = load_source(data, source)
     missing = [problem for problem in listing.problems if problem.kind == "missing image"]
     if missing and not skip_bad:
-        named = ", ".join(problem.image_id for problem in missing[:5]) + (", ..." if len(missing) > 5 else "")
+        named = some([problem.image_id for problem in missing])
         raise DataError(
             f"{data}: {len(missing)} labelled images are missing: {named}",
             "bring them back, or leave them out with --skip-bad",
