@@ -23,10 +23,10 @@ import torch.nn.functional as F
 
 from lesionlab.data.packs import pack
 from lesionlab.data.sources import load_source
-from lesionlab.diagnoses import CODES
 from lesionlab.models.backbones import create, preprocessing
+from lesionlab.models.depthwise import quicken
 from lesionlab.training.loop import Trainer
-from lesionlab.training.material import class_labels
+from lesionlab.training.material import label_table
 from lesionlab.training.optimisation import build_optimizer
 from lesionlab.training.recipe import Recipe
 from lesionlab.training.records import Silent
@@ -47,15 +47,25 @@ def measure(network: str, data: Path, recipe: Recipe, steps: int, rounds: int) -
     """Return images/s of both sides, one figure a round, and the ratio of their medians."""
     cases = [case for case in load_source(data).cases if case.dx]
     packed = pack(cases, recipe.size)
-    labels = class_labels([case.dx for case in packed.cases], CODES)
+    labels, possible = label_table(packed.cases)
     rows = np.arange(len(labels))
     torch.manual_seed(0)
     model = create(network, size=recipe.size)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model, preprocessing(model), packed.pixels, labels, rows, rows[:64], recipe, Path(folder), Silent()
+            model,
+            preprocessing(model),
+            packed.pixels,
+            labels,
+            possible,
+            rows,
+            rows[:64],
+            recipe,
+            Path(folder),
+            Silent(),
         )
         bare = create(network, size=recipe.size).to(memory_format=torch.channels_last)
+        quicken(bare)  # the loop's network has it too: only what the loop adds is measured
         optimizer = build_optimizer(bare, recipe)
         images = torch.randn(recipe.batch_size, 3, recipe.size, recipe.size).contiguous(
             memory_format=torch.channels_last

@@ -71,7 +71,9 @@ def trainer(folder: Path, settings: Recipe, log: Log | None = None) -> Trainer:
     model = create(settings.architecture, "none", 7, settings.drop_rate, settings.size)
     pixels, labels = material()
     rows = np.arange(70)
-    return Trainer(model, preprocessing(model), pixels, labels, rows[:49], rows[49:], settings, folder, log or Log())
+    return Trainer(
+        model, preprocessing(model), pixels, labels, np.eye(7), rows[:49], rows[49:], settings, folder, log or Log()
+    )
 
 
 def digest(model: nn.Module) -> str:

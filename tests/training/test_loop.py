@@ -21,10 +21,9 @@ from torch import Tensor, nn
 
 from lesionlab.data.augment import dihedral
 from lesionlab.errors import DataError, ModelError, UsageError
-from lesionlab.models.backbones import create, head_parameters
+from lesionlab.models.backbones import create, head_parameters, preprocessing
 from lesionlab.training import checkpoint, loop
 from lesionlab.training.choosing import validation_figures
-from lesionlab.training.material import class_labels
 from lesionlab.training.optimisation import build_optimizer, rate_factor
 from lesionlab.training.recipe import Recipe
 from lesionlab.training.signals import RunStoppedError, StopRequest
@@ -353,11 +352,6 @@ def test_validation_figures_of_perfect_and_of_missing_classes() -> None:
     assert all(math.isfinite(value) for value in few.values())
 
 
-def test_class_labels() -> None:
-    labels = class_labels(["nv", "mel", "nv"], ("mel", "nv"))
-    assert labels.dtype == np.int64 and labels.tolist() == [1, 0, 1]
-
-
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Three(loop.Accelerator):  # type: ignore[misc]
         num_processes = 3
@@ -440,5 +434,27 @@ def test_modules_without_classes_are_counted_by_their_labels(tmp_path: Path) -> 
     from lesionlab.models.backbones import Preprocessing
 
     expects = Preprocessing(32, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-    plain = loop.Trainer(Plain(), expects, pixels, labels, rows, rows, recipe(epochs=1), tmp_path, Log())
+    plain = loop.Trainer(Plain(), expects, pixels, labels, np.eye(7), rows, rows, recipe(epochs=1), tmp_path, Log())
     assert len(plain.fit(StopRequest())) == 1
+
+
+def test_partial_labels_teach_what_an_image_is_not(tmp_path: Path) -> None:
+    """Half the images of class 0 only say that they are neither 1 nor 2: they never count as these."""
+    settings = recipe(epochs=2, mixup=0)
+    torch.manual_seed(0)
+    model = create(settings.architecture, "none", 7, 0.0, settings.size)
+    pixels, labels = small_run.material()
+    possible = np.vstack([np.eye(7), [1, 0, 0, 1, 1, 1, 1]])
+    labels[(labels == 0) & (np.arange(70) % 2 == 0)] = 7
+    whole = np.flatnonzero(labels < 7)
+    trainer = loop.Trainer(
+        model, preprocessing(model), pixels, labels, possible, np.arange(70), whole[:20], settings, tmp_path, Log()
+    )
+    assert trainer.context.counts.tolist() == pytest.approx([5 + 5 * 5 / 45, 10, 10] + [10 + 5 * 10 / 45] * 4)
+    logits = torch.randn(2, 7)
+    targets = trainer._targets(trainer.possible[torch.tensor([7, 4])], logits)
+    assert torch.allclose(targets.sum(1), torch.ones(2)) and int(targets[1].argmax()) == 4
+    smallest = settings.label_smoothing / 7
+    assert targets[0, [1, 2]].tolist() == pytest.approx([smallest] * 2)
+    assert (targets[0, [0, 3, 4, 5, 6]] > smallest + 1e-4).all()
+    assert all(row["val_loss"] > 0 for row in trainer.fit(StopRequest()))

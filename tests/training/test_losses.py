@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lesionlab.training.losses import LOSSES, Context, mix, prior_kept, soften
+from lesionlab.training.losses import LOSSES, Context, among, mix, prior_kept, soften
 from lesionlab.training.recipe import Recipe
 
 COUNTS = torch.tensor([33.0, 51.0, 110.0, 12.0, 111.0, 670.0, 14.0])
@@ -30,7 +30,7 @@ def context(**settings: object) -> Context:
 
 
 def one_hot(labels: Tensor) -> Tensor:
-    return soften(labels, 7, 0.0)
+    return F.one_hot(labels, 7).float()
 
 
 def test_cross_entropy_is_torchs(logits: Tensor, labels: Tensor) -> None:
@@ -40,7 +40,7 @@ def test_cross_entropy_is_torchs(logits: Tensor, labels: Tensor) -> None:
 
 @pytest.mark.parametrize("smoothing", [0.05, 0.3])
 def test_soft_labels_are_torchs_label_smoothing(logits: Tensor, labels: Tensor, smoothing: float) -> None:
-    targets = soften(labels, 7, smoothing)
+    targets = soften(one_hot(labels), smoothing)
     assert torch.allclose(targets.sum(1), torch.ones(20))
     assert float(targets[0, 0]) == pytest.approx(1 - smoothing + smoothing / 7)
     found = LOSSES["cross_entropy"].function(logits, targets, context())
@@ -70,7 +70,7 @@ def test_full_weights_give_each_class_the_same_total() -> None:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_focal_with_gamma_0_is_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> None:
-    targets = soften(labels, 7, smoothing)
+    targets = soften(one_hot(labels), smoothing)
     found = LOSSES["focal"].function(logits, targets, context(focal_gamma=0))
     assert torch.allclose(found, LOSSES["cross_entropy"].function(logits, targets, context()))
 
@@ -96,7 +96,7 @@ def test_a_loss_is_one_figure_per_image_and_does_not_mind_its_neighbours(
     logits: Tensor, labels: Tensor, name: str
 ) -> None:
     """The mean over a batch is the mean of its slices' means, so processes can share a batch."""
-    function, targets = LOSSES[name].function, soften(labels, 7, 0.1)
+    function, targets = LOSSES[name].function, soften(one_hot(labels), 0.1)
     whole = function(logits, targets, context())
     assert whole.shape == (20,) and (whole >= 0).all()
     halves = [function(logits[part], targets[part], context()).mean() for part in (slice(10), slice(10, 20))]
@@ -122,7 +122,7 @@ def test_a_loss_follows_mixed_targets_between_its_ends(logits: Tensor, name: str
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
 def test_certain_answers_have_a_finite_loss_and_slope(name: str, gamma: float) -> None:
     logits = torch.tensor([[200.0] + [0.0] * 6, [0.0] * 6 + [200.0]], requires_grad=True)
-    targets = soften(torch.tensor([0, 0]), 7, 0.05)
+    targets = soften(one_hot(torch.tensor([0, 0])), 0.05)
     for wanted in (targets, one_hot(torch.tensor([0, 0]))):
         loss = LOSSES[name].function(logits, wanted, context(focal_gamma=gamma)).sum()
         (slope,) = torch.autograd.grad(loss, logits)
@@ -184,3 +184,19 @@ def test_the_odd_image_of_a_small_batch_stays_itself() -> None:
 def test_log_prior_is_the_log_of_shares() -> None:
     assert float(context().log_prior.exp().sum()) == pytest.approx(1)
     assert float(context().log_prior[5]) == pytest.approx(math.log(670 / 1001))
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "logit_adjusted"])
+def test_of_several_possible_diagnoses_only_their_sum_is_learnt(logits: Tensor, name: str) -> None:
+    loss, possible = LOSSES[name], torch.tensor([1.0, 1, 0, 1, 0, 1, 1]).expand(20, 7)
+    free = logits.clone().requires_grad_()
+    taught = loss.function(free, among(possible, loss.log_odds(free, context())), context()).sum()
+    (slope,) = torch.autograd.grad(taught, free)
+    own = logits.clone().requires_grad_()
+    said = -(loss.log_odds(own, context()).softmax(1) * possible).sum(1).log().sum()
+    (expected,) = torch.autograd.grad(said, own)
+    assert torch.allclose(slope, expected, atol=1e-5) and float(slope.abs().max()) > 0.01
+
+
+def test_a_single_possible_diagnosis_is_the_label(logits: Tensor, labels: Tensor) -> None:
+    assert torch.equal(among(one_hot(labels), 50 * logits), one_hot(labels))

@@ -22,9 +22,11 @@ from lesionlab.data.augment import POLICIES, Policy, augment, dihedral, normalis
 from lesionlab.data.batches import Batch, Batches
 from lesionlab.errors import DataError, UsageError
 from lesionlab.models.backbones import Preprocessing
+from lesionlab.models.depthwise import quicken
 from lesionlab.training import checkpoint
 from lesionlab.training.choosing import NEVER, validation_figures
-from lesionlab.training.losses import LOSSES, Context, mix, soften
+from lesionlab.training.losses import LOSSES, Context, among, mix, soften
+from lesionlab.training.material import class_counts
 from lesionlab.training.optimisation import build_optimizer, rate_factor
 from lesionlab.training.recipe import Recipe
 from lesionlab.training.signals import RunStoppedError, StopRequest
@@ -62,7 +64,8 @@ class Trainer:
     Parameters
     ----------
     model : classifier over k classes; preprocessing : its mean and std.
-    pixels : uint8 (n, side, side, 3); labels : int64 (n,); train, validate : row numbers.
+    pixels : uint8 (n, side, side, 3); labels : int64 (n,); possible : what labels stand for, (k, 7), see
+        `material.Material`; train, validate : row numbers.
     folder : the run folder; it receives checkpoint.pt.
     """
 
@@ -72,6 +75,7 @@ class Trainer:
         preprocessing: Preprocessing,
         pixels: np.ndarray,
         labels: np.ndarray,
+        possible: np.ndarray,
         train: np.ndarray,
         validate: np.ndarray,
         recipe: Recipe,
@@ -90,6 +94,8 @@ class Trainer:
                 f"batch size {recipe.batch_size} cannot be shared by {self.accelerator.num_processes} processes",
                 f"choose a multiple of {smallest}",
             )
+        if self.device.type == "cpu" and recipe.precision == "bf16":
+            quicken(model)
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         model = model.to(self.device, memory_format=layout)  # type: ignore[call-overload]
         self.optimizer = self.accelerator.prepare_optimizer(build_optimizer(model, recipe))
@@ -103,13 +109,13 @@ class Trainer:
             pixels, labels, train, recipe.batch_size, recipe.seed, recipe.sampler_power,
             self.accelerator.process_index, self.accelerator.num_processes,
         )  # fmt: skip
-        classes = int(getattr(bare, "num_classes", labels.max() + 1))
-        seen = np.bincount(labels[train], minlength=classes)
+        self.possible = torch.from_numpy(possible.astype(np.float32)).to(self.device)
+        seen = class_counts(labels[train], possible)
         self.shut = torch.from_numpy(np.where(seen > 0, 0, NEVER).astype(np.float32)).to(self.device)
         counts = seen.clip(1).astype(np.float32)
         drawn = torch.from_numpy(counts**recipe.sampler_power)
         self.context = Context(drawn.to(self.device), recipe)
-        self.loss = LOSSES[recipe.loss].function
+        self.loss = LOSSES[recipe.loss]
         self.policy: Policy = POLICIES[recipe.augmentation].with_jitter(recipe.colour_jitter)
         self.mean = torch.tensor(preprocessing.mean, device=self.device)
         self.std = torch.tensor(preprocessing.std, device=self.device)
@@ -155,10 +161,11 @@ class Trainer:
         recipe = self.recipe
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * self._rate()
-        images, targets = self.prepare(batch)
+        images, possible = self.prepare(batch)
         with self._autocast():
             logits = self.model(images)
-        loss = self.loss(logits.float(), targets, self.context).mean()
+        targets = self._targets(possible, logits.float())
+        loss = self.loss.function(logits.float(), targets, self.context).mean()
         self.optimizer.zero_grad()
         self.accelerator.backward(loss)
         if recipe.clip_norm:
@@ -183,16 +190,22 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16")
 
     def prepare(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return augmented, normalised images (n, 3, s, s) and soft targets (n, k) on the device."""
+        """Return augmented, normalised images (n, 3, s, s) and what they may show (n, k), on the device."""
         recipe = self.recipe
         draw = batch.draw.to(self.device)
         side = recipe.size_at(self.progress.epoch)
         images = augment(batch.pixels.to(self.device), draw, self.policy, side, recipe.photo_aspect)
         images = self._normalised(images)
-        targets = soften(batch.labels.to(self.device), len(self.context.counts), recipe.label_smoothing)
+        possible = self.possible[batch.labels.to(self.device)]
         if recipe.mixup:
-            images, targets = mix(images, targets, self._mixing_shares(batch).to(self.device))
-        return images, targets
+            images, possible = mix(images, possible, self._mixing_shares(batch).to(self.device))
+        return images, possible
+
+    def _targets(self, possible: Tensor, logits: Tensor) -> Tensor:
+        """Return soft targets (n, k) of what the images may show (n, k)."""
+        if self.possible.shape[0] > self.possible.shape[1]:  # some labels stand for several diagnoses
+            possible = among(possible, self.loss.log_odds(logits, self.context))
+        return soften(possible, self.recipe.label_smoothing)
 
     def _normalised(self, images: Tensor) -> Tensor:
         """Return images in the recipe's colour mode and on the network's scale."""
@@ -248,8 +261,8 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         truth = self.labels[self.validate_rows]
         logits = torch.from_numpy(self.predict(self.validate_rows)[0])
-        targets = soften(torch.from_numpy(truth), logits.shape[1], 0.0)
-        loss = self.loss(logits, targets, Context(self.context.counts.cpu(), self.recipe)).mean()
+        targets = self.possible.cpu()[torch.from_numpy(truth)]
+        loss = self.loss.function(logits, targets, Context(self.context.counts.cpu(), self.recipe)).mean()
         found = {"loss": float(loss), **validation_figures(truth, (logits + self.shut.cpu()).softmax(1).numpy())}
         return {f"val_{name}": value for name, value in found.items()}
 

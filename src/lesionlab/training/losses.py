@@ -60,15 +60,24 @@ def focal(logits: Tensor, targets: Tensor, context: Context) -> Tensor:
 
 def logit_adjusted(logits: Tensor, targets: Tensor, context: Context) -> Tensor:
     """Cross-entropy of logits + tau log prior (Menon et al. 2021, arXiv 2007.07314, equation 10)."""
-    return cross_entropy(logits + context.recipe.tau * context.log_prior, targets, context)
+    return cross_entropy(adjusted(logits, context), targets, context)
+
+
+def adjusted(logits: Tensor, context: Context) -> Tensor:
+    """Return logits + tau log prior."""
+    return logits + context.recipe.tau * context.log_prior
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss and the share of the class prior that a model trained with it keeps in its answers."""
+    """A loss, the share of the class prior that a model trained with it keeps in its answers, and its probabilities.
+
+    log_odds : turns logits (n, k) into what the loss takes the softmax of.
+    """
 
     function: Callable[[Tensor, Tensor, Context], Tensor]
     prior_kept: Callable[[Recipe], float]
+    log_odds: Callable[[Tensor, Context], Tensor] = lambda logits, context: logits
 
 
 LOSSES: dict[str, Loss] = {
@@ -76,7 +85,7 @@ LOSSES: dict[str, Loss] = {
     "weighted": Loss(weighted, lambda recipe: 0.0),
     "sqrt_weighted": Loss(sqrt_weighted, lambda recipe: 0.5),
     "focal": Loss(focal, lambda recipe: 1.0),
-    "logit_adjusted": Loss(logit_adjusted, lambda recipe: 1.0 - recipe.tau),
+    "logit_adjusted": Loss(logit_adjusted, lambda recipe: 1.0 - recipe.tau, adjusted),
 }
 
 
@@ -85,9 +94,18 @@ def prior_kept(recipe: Recipe) -> float:
     return recipe.sampler_power * LOSSES[recipe.loss].prior_kept(recipe)
 
 
-def soften(labels: Tensor, classes: int, smoothing: float) -> Tensor:
-    """Return float targets (n, classes) of labels (n,), `smoothing` of the mass spread evenly."""
-    return F.one_hot(labels, classes).float() * (1 - smoothing) + smoothing / classes
+def soften(targets: Tensor, smoothing: float) -> Tensor:
+    """Return targets (n, k) with `smoothing` of the mass spread evenly."""
+    return targets * (1 - smoothing) + smoothing / targets.shape[1]
+
+
+def among(possible: Tensor, log_odds: Tensor) -> Tensor:
+    """Return targets (n, k): the network's own probabilities among the possible diagnoses, float (n, k) of 0 and 1.
+
+    Where one is possible that is the label. Where several are, cross-entropy with these targets has the gradient of
+    -log of the sum of their probabilities (Grandvalet 2002): it says that one of them is right, and not which.
+    """
+    return (log_odds.detach() + possible.log()).softmax(1)
 
 
 def mix(images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
