@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from lesionlab.data import images
-from lesionlab.data.images import grayscale, load_image, one_line, read_content, squash
+from lesionlab.data.images import accept_image, frame, grayscale, load_image, one_line, read_content, squash
 from lesionlab.errors import ImageError
 
 RNG = np.random.default_rng(3)
@@ -246,3 +246,72 @@ def test_grayscale_of_more_than_one_block(monkeypatch: pytest.MonkeyPatch) -> No
     whole = grayscale(stack)
     monkeypatch.setattr(images, "_LUMA_BLOCK", 1000)
     np.testing.assert_array_equal(grayscale(stack), whole)
+
+
+@pytest.mark.parametrize(
+    ("size", "framed"),
+    [
+        ((600, 450), (600, 450)),
+        ((1200, 600), (800, 600)),
+        ((600, 500), (600, 450)),
+        ((450, 600), (600, 450)),
+        ((600, 1200), (800, 600)),
+        ((1000, 1000), (1000, 750)),
+        ((321, 321), (321, 241)),
+        ((320, 320), (320, 320)),
+        ((224, 224), (224, 224)),
+    ],
+)
+def test_a_photograph_is_framed_to_the_shape_that_was_trained_on(
+    size: tuple[int, int], framed: tuple[int, int]
+) -> None:
+    image = Image.new("RGB", size)
+    assert frame(image, 4 / 3).size == framed
+    assert frame(image, 1.0).size == size
+
+
+def test_the_frame_is_the_middle_and_an_upright_photograph_is_turned() -> None:
+    plane = np.arange(30 * 80).reshape(30, 80).astype(np.uint8)
+    wide = Image.fromarray(np.repeat(plane[..., None], 3, axis=2))
+    np.testing.assert_array_equal(np.asarray(frame(wide, 4 / 3))[..., 0], plane[:, 20:60])
+    upright = wide.transpose(Image.Transpose.ROTATE_90)
+    for aspect, image in ((4 / 3, upright), (3 / 4, wide)):
+        turned = np.asarray(frame(image, aspect))
+        assert turned.shape[:2] == ((30, 40) if aspect > 1 else (40, 30))
+    middle = wide.transpose(Image.Transpose.ROTATE_180).crop((20, 0, 60, 30))
+    assert np.asarray(frame(upright, 4 / 3)).tobytes() == np.asarray(middle).tobytes()
+
+
+def test_squash_frames_first() -> None:
+    wide = Image.fromarray(np.concatenate([np.zeros_like(PIXELS), PIXELS, np.zeros_like(PIXELS)], axis=1))
+    np.testing.assert_array_equal(squash(wide, 20, 60 / 40), squash(Image.fromarray(PIXELS), 20))
+
+
+def test_images_in_memory_pass_the_same_door(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    path = tmp_path / "turned.png"
+    Image.fromarray(PIXELS).save(path, exif=exif)
+    with Image.open(path) as opened:
+        np.testing.assert_array_equal(np.asarray(accept_image(opened)), np.asarray(load_image(path)))
+    np.testing.assert_array_equal(np.asarray(accept_image(PIXELS)), PIXELS)
+    grey = np.asarray(accept_image(PIXELS[..., 0]))
+    np.testing.assert_array_equal(grey, np.repeat(PIXELS[..., :1], 3, axis=2))
+    layers = Image.fromarray(np.dstack([PIXELS, np.full(PIXELS.shape[:2], 255, np.uint8)]))
+    np.testing.assert_array_equal(np.asarray(accept_image(layers)), PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (PIXELS.astype(float), "float64"),
+        (PIXELS[..., :2], r"\(40, 60, 2\)"),
+        (PIXELS[:4], "too small"),
+        (Image.new("F", (60, 60)), "mode F"),
+        ("lesion.jpg", "a str"),
+        (None, "a NoneType"),
+    ],
+)
+def test_images_in_memory_that_are_refused(image: Any, words: str) -> None:
+    with pytest.raises(ImageError, match=f"^photograph 3: .*{words}"):
+        accept_image(image, "photograph 3")

@@ -65,6 +65,13 @@ def test_pixels_are_the_squashed_images(cases: list[Case], tmp_path: Path) -> No
         found.pixels[0] = 0
 
 
+def test_photographs_are_framed_before_they_are_squashed(cases: list[Case], tmp_path: Path) -> None:
+    whole, framed = (pack(cases, 32, tmp_path / "cache", aspect=aspect) for aspect in (1.0, 2.0))
+    assert not np.array_equal(framed.pixels, whole.pixels)
+    for case, pixels in zip(framed.cases, framed.pixels, strict=True):
+        assert np.array_equal(pixels, squash(load_image(Path(case.path)), 32, 2.0))
+
+
 def test_a_known_pack_decodes_nothing(cases: list[Case], tmp_path: Path, decoded: list[str]) -> None:
     first = pack(cases, 32, tmp_path / "cache")
     assert len(decoded) == COUNT

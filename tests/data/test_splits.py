@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -268,3 +269,15 @@ def test_the_papers_split_of_the_real_images_leaks(real: list[Case]) -> None:
     leaked, total = (sum(column) for column in zip(*counts.values(), strict=True))
     assert total == round(len(real) * 1499 / 10015)
     assert 0.36 < leaked / total < 0.46
+
+
+def test_of_a_further_source_a_fixed_fifth_is_kept_out() -> None:
+    own, other = table(60, seed=1), [replace(case, image_id=f"x{case.image_id}") for case in table(300, seed=2)]
+    split = splits.joined(splits.grouped(own, seed=3), [other])
+    assert {case.image_id: split.parts[case.image_id] for case in own} == splits.grouped(own, seed=3).parts
+    parts = Counter(split.parts[case.image_id] for case in other)
+    assert set(parts) == {"train", splits.KEPT_OUT}
+    assert parts[splits.KEPT_OUT] == pytest.approx(len(other) / 5, rel=0.1)
+    assert_leak_free(other, [], split)
+    kept = splits.joined(splits.grouped(own, seed=4), [other]).parts
+    assert all(kept[case.image_id] == split.parts[case.image_id] for case in other)

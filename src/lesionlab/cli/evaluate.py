@@ -20,7 +20,7 @@ def evaluate(
     model: options.Model,
     data: options.Data,
     split: Annotated[
-        str, typer.Option("--split", metavar="test|val|train|all", help="Which part of the model's split.")
+        str, typer.Option("--split", metavar="test|val|train|kept_out|all", help="Which part of the model's split.")
     ] = "test",
     split_file: Annotated[
         Path | None, typer.Option("--split-file", metavar="FILE", help="The split, for a model without run folder.")
@@ -55,8 +55,10 @@ def evaluate(
 def show(found: Evaluation) -> None:
     """Print the table of an evaluation, and what a reader of it must know."""
     from lesionlab.evaluation.evaluate import summary_rows
+    from lesionlab.evaluation.questions import question_rows
 
-    print_table((f"{found.part} images", "value [95 % interval]"), summary_rows(found.result))
+    rows = question_rows(found.result) if "questions" in found.result else summary_rows(found.result)
+    print_table((f"{found.part} images", "value [95 % interval]"), rows)
     if found.left_out:
         note(f"left out: {len(found.left_out)} unreadable images: {', '.join(found.left_out[:5])}")
     if found.trained_on and found.part == "all":

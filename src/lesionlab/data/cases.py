@@ -29,6 +29,8 @@ class Case:
     empty (a source without lesions gives each image its own); `age` is in years or None; `sex`,
     `site`, `source` and `dx_type` are "" where unknown. `dx_type` (how the diagnosis was reached)
     and `source` (which collection) leak the label: they serve subgroup tables, never a model.
+    `excluded` is for a source that says only what an image does not show: codes joined by `|`,
+    while `dx` is "".
     """
 
     image_id: str
@@ -40,6 +42,14 @@ class Case:
     site: str = ""
     source: str = ""
     dx_type: str = ""
+    excluded: str = ""
+
+    @property
+    def possible(self) -> tuple[str, ...]:
+        """The diagnoses that the image may show: one where it is known, () where nothing is."""
+        if self.dx or not self.excluded:
+            return (self.dx,) if self.dx else ()
+        return tuple(code for code in CODES if code not in self.excluded.split("|"))
 
 
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Case))
@@ -65,6 +75,14 @@ def parse_dx(text: str, where: str) -> str:
     if code and code not in CODES:
         raise DataError(f"{where}: unknown diagnosis {text[:40]!r}", f"known are {', '.join(CODES)}")
     return code
+
+
+def parse_excluded(text: str, where: str) -> str:
+    """Return diagnosis codes joined by `|`; `DataError` for an unknown one and where none is left."""
+    codes = [parse_dx(code, where) for code in text.split("|") if code.strip()]
+    if len(set(codes)) == len(CODES):
+        raise DataError(f"{where}: every diagnosis is excluded", "leave out the image")
+    return "|".join(codes)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -144,6 +162,7 @@ def read_cases(path: Path) -> list[Case]:
                 site=row.get("site", ""),
                 source=row.get("source", ""),
                 dx_type=row.get("dx_type", ""),
+                excluded=parse_excluded(row.get("excluded", ""), where),
             )
         )
     check_unique(cases, str(path))
@@ -172,13 +191,18 @@ def check_unique(cases: Sequence[Case], where: str) -> None:
 
 def fingerprint(cases: Sequence[Case]) -> str:
     """Return 16 hex digits that name the table's content: ids, diagnoses and lesions, in any order."""
-    lines = sorted(f"{c.image_id}\t{c.dx}\t{c.lesion_id}" for c in cases)
+    lines = sorted(f"{c.image_id}\t{c.dx or c.excluded}\t{c.lesion_id}" for c in cases)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def labelled(cases: Sequence[Case], where: str) -> list[Case]:
     """Return the cases that have a diagnosis; `DataError` when none has."""
-    known = [case for case in cases if case.dx]
+    return informative([case for case in cases if case.dx], where)
+
+
+def informative(cases: Sequence[Case], where: str) -> list[Case]:
+    """Return the cases of which anything is known, be it what they do not show; `DataError` when there is none."""
+    known = [case for case in cases if case.possible]
     if not known:
         raise DataError(f"{where}: no image has a diagnosis", "training and evaluation need labels")
     return known

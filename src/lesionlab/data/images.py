@@ -45,6 +45,9 @@ TURNS = {
 }
 """What brings an image of each EXIF orientation upright (EXIF 2.32, tag 274)."""
 
+SQUASHED = 320
+"""Largest side, in pixels, of a square image that counts as squashed to a square already."""
+
 _LUMA_BLOCK = 1 << 20
 
 # The door refuses or accepts; what Pillow has to say beside that would reach the user's terminal unasked.
@@ -76,6 +79,28 @@ def load_image(source: Path | bytes, name: str = "") -> Image.Image:
         return _decode(content)
     except Exception as error:  # Pillow raises whatever a damaged file makes it stumble over
         raise _refused(label, error) from None
+
+
+def accept_image(image: Image.Image | npt.NDArray[np.uint8], name: str = "image") -> Image.Image:
+    """Return an image that a program holds already as upright 8-bit RGB, under the rules of `load_image`.
+
+    An array is uint8 (height, width, 3) RGB, or (height, width) grey. Raises `ImageError`, beginning with `name`, for
+    what `load_image` would refuse, and for an array of another type or shape.
+    """
+    try:
+        if isinstance(image, np.ndarray):
+            if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
+                raise ValueError(f"pixels {image.dtype} {image.shape}; give uint8 (height, width, 3)")
+            image = Image.fromarray(np.ascontiguousarray(image))
+        if not isinstance(image, Image.Image):
+            raise TypeError(f"a {type(image).__name__}; give a path, a PIL image or an array")
+        _check_header(image)
+        image.load()
+        orientation = image.getexif().get(274)
+        upright = _rgb(image)
+    except Exception as error:  # Pillow raises whatever a damaged file makes it stumble over
+        raise _refused(name, error) from None
+    return upright.transpose(TURNS[orientation]) if orientation in TURNS else upright
 
 
 def read_content(path: Path, name: str = "") -> bytes:
@@ -179,12 +204,35 @@ def _reason(error: Exception) -> str:
     return one_line(str(error).partition("\n")[0]) or f"damaged ({type(error).__name__})"
 
 
-def squash(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
-    """Return the whole frame as uint8 (size, size, 3), C-contiguous, sides scaled apart by area (box) averaging.
+def frame(image: Image.Image, aspect: float) -> Image.Image:
+    """Return the part of a photograph that a model looks at: the largest centred one of the shape it was trained on.
 
-    An image of that size already comes back exactly.
+    Parameters
+    ----------
+    aspect : width / height of the photographs behind the training images; 1 takes every image whole.
+
+    An upright photograph is turned a quarter first, because a lesion has no top: cut to the aspect as it stands it
+    would lose half of its frame. A square of at most `SQUASHED` pixels a side is taken for a copy that was squashed
+    already, as the usual ones of HAM10000 and ISIC are, and comes back whole.
     """
-    return np.array(image.convert("RGB").resize((size, size), Image.Resampling.BOX), dtype=np.uint8, order="C")
+    width, height = image.size
+    if aspect == 1 or (width == height <= SQUASHED):
+        return image
+    if (width < height) == (aspect > 1) and width != height:
+        image = image.transpose(Image.Transpose.ROTATE_90)
+        width, height = height, width
+    across, down = min(width, round(height * aspect)), min(height, round(width / aspect))
+    left, top = (width - across) // 2, (height - down) // 2
+    return image.crop((left, top, left + across, top + down))
+
+
+def squash(image: Image.Image, size: int, aspect: float = 1.0) -> npt.NDArray[np.uint8]:
+    """Return the frame as uint8 (size, size, 3), C-contiguous, sides scaled apart by area (box) averaging.
+
+    `aspect` is that of `frame`: 1 takes the whole image. One of that size already comes back exactly.
+    """
+    framed = frame(image.convert("RGB"), aspect)
+    return np.array(framed.resize((size, size), Image.Resampling.BOX), dtype=np.uint8, order="C")
 
 
 def grayscale(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

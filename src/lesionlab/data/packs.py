@@ -53,6 +53,7 @@ def pack(
     cache: Path | None = None,
     skip_bad: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    aspect: float = 1.0,
 ) -> Pack:
     """Return the packed pixels of `cases`, made now or taken from the cache.
 
@@ -61,11 +62,11 @@ def pack(
 
     Parameters
     ----------
-    size : side in pixels; whole frames are squashed to it by area interpolation.
+    size, aspect : side in pixels to which frames of that width over height are squashed; see `images.squash`.
     progress : called with (images done, images in all).
     """
     folder = (cache or default_cache()) / "packs"
-    target = folder / f"{_key(cases, size)}"
+    target = folder / f"{_key(cases, size, aspect)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,14 +75,14 @@ def pack(
         partial = folder / f".{target.name}{PARTIAL}"
         with lock(partial, "the pack"):
             if not (target / "pack.json").is_file():  # another process may have made it by now
-                _write(cases, size, partial, progress)
+                _write(cases, size, aspect, partial, progress)
                 shutil.rmtree(target, ignore_errors=True)
                 partial.replace(target)
     return _open(target, cases, size, skip_bad)
 
 
-def _key(cases: Sequence[Case], size: int) -> str:
-    digest = hashlib.sha256(f"{VERSION} {size}".encode())
+def _key(cases: Sequence[Case], size: int, aspect: float) -> str:
+    digest = hashlib.sha256((f"{VERSION} {size}" + (f" {aspect:.3f}" if aspect != 1 else "")).encode())
     for case in cases:
         try:
             status = Path(case.path).stat()
@@ -92,7 +93,9 @@ def _key(cases: Sequence[Case], size: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def _write(cases: Sequence[Case], size: int, folder: Path, progress: Callable[[int, int], None] | None) -> None:
+def _write(
+    cases: Sequence[Case], size: int, aspect: float, folder: Path, progress: Callable[[int, int], None] | None
+) -> None:
     """Decode all images into folder/pixels.npy and describe them in folder/pack.json."""
     needed = len(cases) * size * size * 3
     free = shutil.disk_usage(folder).free
@@ -110,7 +113,7 @@ def _write(cases: Sequence[Case], size: int, folder: Path, progress: Callable[[i
 
         def decode(row: int) -> np.ndarray | str:
             try:
-                return squash(load_image(Path(cases[row].path)), size)
+                return squash(load_image(Path(cases[row].path)), size, aspect)
             except ImageError as error:
                 return error.message
 

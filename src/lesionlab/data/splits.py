@@ -19,6 +19,8 @@ from lesionlab.errors import DataError, UsageError
 PAPER_VALIDATION = 1499
 PAPER_TOTAL = 10015
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
+KEPT_OUT = "kept_out"
+"""The part of a further source that is in no training and no choice."""
 
 KNOWN_DUPLICATES: tuple[tuple[str, str], ...] = tuple(
     (f"ISIC_{a}", f"ISIC_{b}")
@@ -133,6 +135,18 @@ def external(cases: Sequence[Case], test_source: str, seed: int = 0, duplicates:
     rest = [case for case in cases if groups[case.image_id] not in tested]
     inner = _assign(rest, groups, seed, ["val", "train"], {"val": 0.15, "train": 0.85})
     return Split(f"external-{test_source}", seed, {**inner, **{case.image_id: "test" for case in test}})
+
+
+def joined(split: Split, others: Sequence[Sequence[Case]]) -> Split:
+    """Return the split with other sources' images in it: four fifths in "train", one fifth in `KEPT_OUT`.
+
+    The fifth is chosen by lesion and stratified by diagnosis, for each source by itself, and is the same for every
+    seed: runs that share nothing else share what they have not seen.
+    """
+    parts = dict(split.parts)
+    for cases in others:
+        parts |= grouped(cases, shares={KEPT_OUT: 0.2, "train": 0.8}).parts
+    return Split(split.protocol, split.seed, parts)
 
 
 def _assign(

@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from lesionlab.data.cases import Case, labelled
+from lesionlab.data.cases import Case, informative
 from lesionlab.data.packs import Pack, pack
 from lesionlab.data.sources import load_source, narrowed
-from lesionlab.data.splits import Split, read_split
+from lesionlab.data.splits import KEPT_OUT, Split, read_split
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError, some
-from lesionlab.evaluation.predictions import Predictions
+from lesionlab.evaluation.predictions import Floats, Predictions
 from lesionlab.files import disk_error, read_text
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite, is_composite, read_model
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.evaluation import write_evaluation
+from lesionlab.report.evaluation import write_evaluation, write_questions
 
-PARTS = ("test", "val", "train", "all")
+PARTS = ("test", "val", "train", KEPT_OUT, "all")
 LOOKS = "looks.jsonl"
 CHUNK = 256
 
@@ -36,10 +36,11 @@ Counted = Callable[[str, int, int], None]
 class Evaluation:
     """What was evaluated and where it lies.
 
-    result : what `evaluation.evaluate` returns; left_out : unreadable images; trained_on : how many of the images
-    the model was trained on, None where that is not known; looks : how often the test images have now been looked
-    at, None where no run folder keeps count; fitted : whether a combined model's weights or margin were fitted on
-    images of this very part, so that its figures are too good.
+    result : what `evaluation.evaluate` returns, or `evaluation.questions` where diagnoses are known in part only;
+    left_out : unreadable images; trained_on : how many of the images the model was trained on, None where that is
+    not known; looks : how often the test images have now been looked at, None where no run folder keeps count;
+    fitted : whether a combined model's weights or margin were fitted on images of this very part, so that its
+    figures are too good.
     """
 
     part: str
@@ -89,13 +90,17 @@ def evaluate_model(
     split = split_of(described, run, part, split_file)
     predictor = Predictor(described, views)
     packed, chosen = part_images(described, split, data, part, source, cache, skip_bad, progress)
-    predictions = predict_cases(predictor, packed, chosen, progress)
-    result = write_evaluation(folder, predictions, resamples, title=f"{described.title}, {part}")
-    looks = _note_look(run, split, predictions.image_ids, part, command) if run and split else None
+    cases, probabilities = probabilities_of(predictor, packed, chosen, progress)
+    if all(case.dx for case in cases):
+        result = write_evaluation(folder, joined(cases, probabilities), resamples, title=f"{described.title}, {part}")
+    else:
+        result = write_questions(folder, cases, probabilities, resamples)
+    names = [case.image_id for case in cases]
+    looks = _note_look(run, split, names, part, command) if run and split else None
     left_out = tuple(problem.image_id for problem in packed.left_out)
     fitted_on = described.training.get("fitted_on", {}).get("part")
-    fitted = bool(fitted_on and split and any(split.parts.get(name) == fitted_on for name in predictions.image_ids))
-    return Evaluation(part, folder, result, left_out, _trained_on(split, predictions.image_ids), looks, fitted)
+    fitted = bool(fitted_on and split and any(split.parts.get(name) == fitted_on for name in names))
+    return Evaluation(part, folder, result, left_out, _trained_on(split, names), looks, fitted)
 
 
 def run_folder(model: Path) -> Path | None:
@@ -120,10 +125,10 @@ def part_images(
     progress: Counted | None = None,
 ) -> tuple[Pack, list[Case]]:
     """Return the source's pixels at the model's size, and the cases of one part that the model was trained for."""
-    cases = labelled(load_source(data, source).cases, str(data))  # the very ones that training packed
+    cases = informative(load_source(data, source).cases, str(data))  # the very ones that training packed
     chosen = _chosen(model, split, cases, part, data)
     counted = (lambda done, total: progress("packing images", done, total)) if progress else None
-    return pack(cases, model.size, cache, skip_bad, counted), chosen
+    return pack(cases, model.size, cache, skip_bad, counted, model.frame_aspect), chosen
 
 
 def split_of(model: Bundle | Composite, run: Path | None, part: str, split_file: Path | None) -> Split | None:
@@ -170,7 +175,14 @@ def _part(split: Split, cases: Sequence[Case], part: str, data: Path) -> list[Ca
 def predict_cases(
     predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None = None
 ) -> Predictions:
-    """Return the predictions for those of the chosen cases that could be read."""
+    """Return the predictions for those of the chosen cases, of known diagnosis, that could be read."""
+    return joined(*probabilities_of(predictor, packed, chosen, progress))
+
+
+def probabilities_of(
+    predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None = None
+) -> tuple[list[Case], Floats]:
+    """Return those of the chosen cases that could be read, and their probabilities (n, 7)."""
     rows = packed.rows({case.image_id for case in chosen})
     if not len(rows):
         raise DataError("none of the images to evaluate can be read", "see: lesionlab data check")
@@ -179,12 +191,16 @@ def predict_cases(
         parts.append(predictor.probabilities(packed.pixels[rows[first : first + CHUNK]]))
         if progress:
             progress("predicting", min(first + CHUNK, len(rows)), len(rows))
-    cases = [packed.cases[row] for row in rows]
+    return [packed.cases[row] for row in rows], np.concatenate(parts)
+
+
+def joined(cases: Sequence[Case], probabilities: Floats) -> Predictions:
+    """Return the cases' diagnoses beside their probabilities (n, 7)."""
     return Predictions(
         tuple(case.image_id for case in cases),
         tuple(case.lesion_id for case in cases),
         np.array([CODES.index(case.dx) for case in cases], np.int64),
-        np.concatenate(parts),
+        probabilities,
     )
 
 

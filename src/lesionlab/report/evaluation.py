@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lesionlab.data.cases import write_rows
+from lesionlab.data.cases import Case, write_rows
+from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.evaluate import evaluate
 from lesionlab.evaluation.metrics import PER_CLASS
-from lesionlab.evaluation.predictions import Predictions, write_predictions
+from lesionlab.evaluation.predictions import COLUMNS, Floats, Predictions, write_predictions
+from lesionlab.evaluation.questions import evaluate_questions
 from lesionlab.files import write_json
 from lesionlab.report import figures
 
@@ -38,6 +41,23 @@ def write_evaluation(
     figures.confusion_matrix(counts, folder / "confusion.png", title=title)
     figures.confusion_matrix(counts, folder / "confusion_normalised.png", normalised=True, title=title)
     figures.roc(predictions, folder / "roc.png")
+    write_json(folder / "metrics.json", result)
+    return result
+
+
+def write_questions(
+    folder: Path, cases: Sequence[Case], probabilities: Floats, resamples: int = 2000
+) -> dict[str, Any]:
+    """Evaluate where diagnoses are known in part only; write metrics.json and predictions.csv, return the former.
+
+    The truth of an image that may be several diagnoses is written as these, joined by `|`.
+    """
+    result = evaluate_questions(cases, probabilities, resamples)
+    rows = [
+        (case.image_id, case.lesion_id, "|".join(case.possible), CODES[int(row.argmax())], *row.tolist())
+        for case, row in zip(cases, probabilities, strict=True)
+    ]
+    write_rows(folder / "predictions.csv", COLUMNS, rows)
     write_json(folder / "metrics.json", result)
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from lesionlab.errors import DataError, UsageError
 
 
 def test_every_kind_has_one_reader() -> None:
-    assert sorted(KINDS) == ["folder", "ham10000", "isic", "synthetic", "table"]
+    assert sorted(KINDS) == ["folder", "ham10000", "isic", "isic2017", "synthetic", "table"]
     assert len({reader.kind for reader in READERS}) == len(READERS)
 
 
@@ -76,7 +77,8 @@ def test_another_clinics_table(ham10000: Path) -> None:
     if not folder.is_dir():
         pytest.skip(f"no {folder}")
     listing = load_source(folder)
-    assert (listing.kind, len(listing.cases), listing.problems) == ("table", 2150, [])
+    assert (listing.kind, len(listing.cases), listing.problems) == ("isic2017", 2150, [])
+    assert Counter(case.dx or case.excluded for case in listing.cases) == {"mel": 404, "bkl": 296, "mel|bkl": 1450}
     assert listing.cases[0].age == 55
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lesionlab.data.cases import Case
 from lesionlab.data.sources import folder as by_folder
-from lesionlab.data.sources import ham10000, isic, synthetic, table
+from lesionlab.data.sources import ham10000, isic, isic2017, synthetic, table
 from lesionlab.data.sources.contents import Contents, scan
 from lesionlab.data.sources.listing import Listing
 from lesionlab.errors import DataError, UsageError
@@ -29,6 +29,7 @@ READERS: tuple[Reader, ...] = (
     Reader("synthetic", synthetic.recognises, synthetic.read),
     Reader("ham10000", ham10000.recognises, ham10000.read),
     Reader("isic", isic.recognises, isic.read),
+    Reader("isic2017", isic2017.recognises, isic2017.read),
     Reader("table", table.recognises, table.read),
     Reader("folder", by_folder.recognises, by_folder.read),
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lesionlab.data.cases import Case, Problem, check_unique, parse_age, parse_dx, read_rows
+from lesionlab.data.cases import Case, Problem, check_unique, parse_age, parse_dx, parse_excluded, read_rows
 from lesionlab.data.sources.contents import Contents, Table
 from lesionlab.errors import DataError
 from lesionlab.files import read_text
@@ -79,6 +79,7 @@ def cases_from_rows(rows: Sequence[Mapping[str, str]], path: Path, columns: Mapp
                 site=cell.get("site", "").lower(),
                 source=cell.get("source", ""),
                 dx_type=cell.get("dx_type", ""),
+                excluded=parse_excluded(cell.get("excluded", ""), where),
             )
         )
     check_unique(cases, str(path))

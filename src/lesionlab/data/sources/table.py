@@ -22,6 +22,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "site": ("site", "localization", "anatom_site_general"),
     "source": ("source", "dataset"),
     "dx_type": ("dx_type", "diagnosis_confirm_type"),
+    "excluded": ("excluded",),
 }
 """Fields of `Case` and the column names they go by, the first found being taken."""
 
