@@ -14,7 +14,7 @@ from lesionlab.data.sources import load_source
 from lesionlab.data.splits import read_split
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.attention import MEASURES, shares
-from lesionlab.files import read_json
+from lesionlab.files import read_json, write_json
 from lesionlab.report.attention import Look, measure, write_attention
 
 
@@ -48,31 +48,48 @@ def test_several_models_in_one_table(run: Path, gray_run: Path, synthetic: Path,
     out = tmp_path / "attention.json"
     told = write_attention({"rgb": run, "gray": gray_run}, synthetic, out, part="train", count=20, resamples=50)
     assert told == read_json(out)
-    assert (
-        told["baseline"] == "rgb" and list(told["models"]) == ["rgb", "gray"] and list(told["differences"]) == ["gray"]
-    )
+    assert list(told["models"]) == ["rgb", "gray"] and list(told["differences"]) == ["gray"]
+    assert told["differences"]["gray"]["against"] == "rgb"
     for table in (*told["models"].values(), *told["differences"].values()):
         assert set(table["measures"]) == set(MEASURES) and table["images"] == 20
     values = [table["measures"]["inside"]["value"] for table in told["models"].values()]
-    assert told["differences"]["gray"]["measures"]["inside"]["value"] == pytest.approx(values[1] - values[0], abs=0.02)
+    assert told["differences"]["gray"]["measures"]["inside"]["value"] == pytest.approx(values[0] - values[1], abs=0.02)
+
+
+def test_grayscale_stands_against_the_nearest_rgb_model_made_alike(
+    run: Path, gray_run: Path, synthetic: Path, tmp_path: Path
+) -> None:
+    """One trained on another site is no twin, nor is one of another network; without a twin there is no difference."""
+    other = shutil.copytree(run, tmp_path / "other")
+    card = read_json(other / "model" / "bundle.json")
+    write_json(other / "model" / "bundle.json", card | {"training": card["training"] | {"recipe": {"site": "back"}}})
+    found = {
+        names: write_attention(
+            {name: {"rgb": run, "far": run, "gray": gray_run, "other": other}[name] for name in names.split()},
+            synthetic, tmp_path / "a.json", count=6, resamples=40,
+        )["differences"]
+        for names in ("far rgb other gray", "gray other rgb", "other gray", "rgb far")
+    }  # fmt: skip
+    assert [{gray: told["against"] for gray, told in one.items()} for one in found.values()] == [
+        {"gray": "rgb"}, {"gray": "rgb"}, {}, {},
+    ]  # fmt: skip
 
 
 def test_missing_and_broken_masks(run: Path, synthetic: Path, tmp_path: Path) -> None:
-    """They are named; or left out and listed."""
+    """They are left out and listed, as long as there are others."""
     masks = tmp_path / "masks"
     shutil.copytree(synthetic / "masks", masks)
     ids = measure(run, synthetic).image_ids
     (masks / f"{ids[0]}_segmentation.png").unlink()
-    with pytest.raises(DataError, match=f"1 of {len(ids)} images have no mask: {ids[0]}"):
-        measure(run, synthetic, masks)
     (masks / f"{ids[1]}_segmentation.png").write_bytes(b"no image")
-    found = measure(run, synthetic, masks, skip_bad=True)
+    found = measure(run, synthetic, masks)
     assert found.image_ids == ids[2:] and len(found.shares["inside"]) == len(ids) - 2
     told = found.table(50)
     assert [one["image_id"] for one in told["left_out"]] == [ids[0], ids[1]]
     assert told["images"] == len(ids) - 2
-    (masks / f"{ids[0]}_segmentation.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match=f"{ids[0]}|{ids[1]}"):
+    for name in ids:
+        (masks / f"{name}_segmentation.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="none of the images has a readable mask"):
         measure(run, synthetic, masks)
 
 

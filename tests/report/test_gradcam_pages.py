@@ -82,13 +82,15 @@ def test_mistakes_stand_by_direction_the_surest_first(run: Path, cases: list[Cas
     wrong = predictions(cases, {"akiec": "bkl", "nv": "mel", "mel": "nv"})
     with patch("lesionlab.report.gradcam_pages.draw_page") as drawn:
         pages = mistakes_page(run, wrong, cases, tmp_path, count=2)
+        named = mistakes_page(run, wrong, cases, tmp_path, pairs=[("nv", "mel")], count=2, name="rgb")
     counts = {dx: sum(case.dx == dx for case in cases) for dx in CODES}
     assert [(page.pair, page.first_as_second, page.second_as_first) for page in pages] == [
         (("akiec", "bkl"), counts["akiec"], 0),
         (("nv", "mel"), counts["nv"], counts["mel"]),
     ]
     assert [page.picture for page in pages] == [tmp_path / "mistakes_akiec_bkl.png", tmp_path / "mistakes_nv_mel.png"]
-    first, second = (captions(call.args[0]) for call in drawn.call_args_list)
+    assert [page.picture for page in named] == [tmp_path / "mistakes_rgb_nv_mel.png"]
+    first, second = (captions(call.args[0]) for call in drawn.call_args_list[:2])
     akiec = {case.lesion_id: case.image_id for case in reversed(cases) if case.dx == "akiec"}
     assert [row[0] for row in first] == [f"{image_id}\nakiec" for image_id in sorted(akiec.values())[:2]]
     assert [row[3:] for row in first] == [["", "", ""]] * 2

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import Image
+from pathlib import Path
 
-from lesionlab.report.heatmaps import OPACITY, SIDE, _free_name, overlay, shrink
+import numpy as np
+from PIL import Image, ImageFont
+
+from lesionlab.report.heatmaps import LETTERS, MARGIN, OPACITY, SIDE, _free_name, overlay, sheet, shrink, wrapped
 
 
 def test_an_empty_map_leaves_the_photograph_as_it_is() -> None:
@@ -33,3 +35,30 @@ def test_photographs_are_drawn_in_their_own_shape() -> None:
 def test_images_of_one_name_get_a_picture_each() -> None:
     taken: set[str] = set()
     assert [_free_name("a_mel", taken) for _ in range(3)] == ["a_mel", "a_mel_2", "a_mel_3"]
+
+
+def test_a_sheet_holds_the_pictures_as_they_are_under_their_titles(tmp_path: Path) -> None:
+    images = [np.full((90, 300, 3), (shade, 0, 0), np.uint8) for shade in (40, 80, 120)]  # letters are grey
+    sheet(images, ["one", "a title of many words " * 5, "three"], tmp_path / "new" / "page.png", columns=2)
+    page = np.asarray(Image.open(tmp_path / "new" / "page.png"))
+    for shade in (40, 80, 120):
+        rows, columns = np.nonzero((page == (shade, 0, 0)).all(axis=2))
+        assert (np.ptp(rows) + 1, np.ptp(columns) + 1, len(rows)) == (90, 300, 90 * 300)
+    assert page.shape[1] == 2 * (300 + MARGIN) + MARGIN
+    assert (page[MARGIN : MARGIN + LETTERS, MARGIN:] < 128).any(), "letters above"
+
+
+def test_titles_are_wrapped_to_the_width() -> None:
+    font = ImageFont.load_default(LETTERS)
+    text = "ISIC_0034321_" * 8 + " naevus, 98%"
+    lines = wrapped(text, font, 200).split("\n")
+    assert max(font.getlength(line) for line in lines) <= 200
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert wrapped("short title", font, 200) == "short title"
+    assert wrapped("", font, 200) == ""
+
+
+def test_small_pictures_are_enlarged(tmp_path: Path) -> None:
+    sheet([np.full((30, 40, 3), (90, 0, 0), np.uint8)], ["small"], tmp_path / "page.png", columns=2)
+    rows, columns = np.nonzero((np.asarray(Image.open(tmp_path / "page.png")) == (90, 0, 0)).all(axis=2))
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (SIDE * 3 // 8, SIDE // 2)

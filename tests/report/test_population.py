@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from lesionlab.data.cases import Case
+from lesionlab.data.cases import Case, read_rows
 from lesionlab.data.sources import load_source
 from lesionlab.diagnoses import CODES, NAMES
 from lesionlab.errors import DataError
@@ -73,16 +73,19 @@ def test_samples_have_a_row_per_diagnosis(cases: list[Case]) -> None:
 
 def test_all_figures(cases: list[Case], tmp_path: Path) -> None:
     files = population.write_population(cases, tmp_path / "all")
-    assert [path.stem for path in files] == [
-        "class_distribution",
-        "melanoma_by_age_and_site",
-        "samples",
-        "augmentation",
+    assert [path.name for path in files] == [
+        "class_distribution.csv",
+        "class_distribution.png",
+        "melanoma_by_age_and_site.png",
+        "samples.png",
+        "augmentation.png",
     ]
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in files)
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in files[1:])
+    counted = {row["dx"]: int(row["images"]) for row in read_rows(files[0])}
+    assert counted == {dx: sum(case.dx == dx for case in cases) for dx in CODES}
     plain = population.write_population([c for c in cases if c.dx != "mel"], tmp_path / "plain", photographs=False)
-    assert [path.stem for path in plain] == ["class_distribution"]
-    assert [path.name for path in (tmp_path / "plain").iterdir()] == ["class_distribution.png"]
+    assert [path.name for path in plain] == ["class_distribution.csv", "class_distribution.png"]
+    assert sorted((tmp_path / "plain").iterdir()) == plain
 
 
 def test_the_augmented_image_is_the_seeds(cases: list[Case], tmp_path: Path) -> None:

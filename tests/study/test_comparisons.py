@@ -9,7 +9,6 @@ from small_study import NO_WEIGHTS, write_study
 
 from lesionlab.files import read_json, write_json
 from lesionlab.study import comparisons
-from lesionlab.study.findings import findings
 from lesionlab.study.results import Results, read_results
 
 
@@ -58,38 +57,44 @@ def test_a_model_without_any_figure_takes_one_line(results: Results) -> None:
 
 
 def test_each_protocol_tells_its_own_reason(results: Results) -> None:
-    line = comparisons.others(results).grid()[0]
+    line = comparisons.others(results).grid()[4]
     assert line[3] is not None and line[3].kind == "ours"
     assert line[6] is not None and line[6].text == "failed: out of memory <8 GB>" and line[6].columns == 3
 
 
 def test_table_6_holds_base_and_mix(results: Results) -> None:
     names = [cells[0].text for cells in comparisons.paper_table(results, 6).rows if cells[0].rows == 4]
-    assert names == ["Xception, RGB", "Mix-Model"]
+    assert names == ["Xception, RGB", "Mix-Model", "Mix-Model where unsure"]
 
 
 def test_the_summary(results: Results) -> None:
     table = comparisons.summary(results)
     assert table.columns[1:4] == ("F1, paper", "F1, ours", "F1, ours without the leak")
     labels = [cells[0].text for cells in table.rows]
-    assert "mel or nv" not in labels and labels[-1] == "Mix-Model"
+    assert "mel or nv" not in labels and labels[-1] == "Mix-Model where unsure"
     assert [cell.text for cell in table.rows[0][1:4]] == ["0.78", "not run", "not run"]
     done = table.rows[1][3]
     assert done.link == "made-grouped-xception" and done.note.startswith("[0.")
 
 
-def test_what_the_leak_is_worth(results: Results) -> None:
-    table = comparisons.leak_worth(results)
-    assert [record["id"] for record in table.records] == ["xception", "mix"]
-    for record in table.records:
-        assert record["macro_f1_difference"] == record["macro_f1_paper_protocol"] - record["macro_f1_grouped"] > 0
+def test_figures_by_cross_fitting_say_so_and_have_no_interval(results: Results) -> None:
+    """The weighted average was fitted on the images that judge under protocol paper, and only there."""
+    table = comparisons.ensembles(results)
+    line = [cell.text if cell else "" for cell in table.grid()[3]]
+    assert line[1:6] == ["F1", "0.82", "0.615", "−0.205", comparisons.CROSS_FITTED]
+    assert table.grid()[3][4].kind == "number"  # type: ignore[union-attr]
+    assert "Fitted on the images that judge under protocol paper: Weighted average;" in table.caption
+    assert {record["cross_fitted"] for record in table.records if record["id"] == "weighted"} == {True, False}
+    unsure = comparisons.summary(results).rows[-1]
+    assert (unsure[2].text, unsure[2].note) == ("0.615", comparisons.CROSS_FITTED)
+    assert unsure[3].note.startswith("[0.")
 
 
 def test_the_forest_spans_all_values(results: Results) -> None:
     forest = comparisons.forest(results)
     labels = [model["label"] for model in forest["models"]]
     assert "ViT-B/32, RGB" not in labels and "ResNet50, RGB" in labels
-    values = [v for model in forest["models"] for ours in model["ours"].values() for v in ours.values()]
+    values = [v for model in forest["models"] for ours in model["ours"].values() for v in ours.values() if v]
     assert forest["low"] <= min(values) and max(values) <= forest["high"] and len(forest["ticks"]) >= 2
 
 
@@ -101,12 +106,3 @@ def test_undefined_figures_stay_empty(tmp_path: Path) -> None:
     write_json(out / "study.json", state)
     line = comparisons.paper_table(read_results(out), 3).grid()[7]
     assert [cell.text for cell in line[1:6] if cell] == ["F1", "0.78", "–", "–", "–"]
-    assert findings(read_results(out))
-
-
-def test_findings_in_sentences(results: Results) -> None:
-    told = findings(results)
-    assert told[0].startswith("Protocol paper: 7 of 10 models ran. Highest macro F1, ours: ")
-    f1 = [[figure(results, p, name, "macro_f1")["value"] for p in ("paper", "grouped")] for name in ("xception", "mix")]
-    mean = sum(clean - leaky for leaky, clean in f1) / 2
-    assert f"From protocol paper to grouped, macro F1 changes by {mean:+.3f}".replace("-", "−") in told[3]

@@ -1,11 +1,11 @@
-"""Tables beyond the paper's: leak, paired experiment, attention, how rows were made."""
+"""Table 1, the leak, the paired experiment, and how rows were made."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from small_study import add_attention, add_siblings, write_study
+from small_study import add_pictures, add_siblings, write_study
 
 from lesionlab.study import experiments
 from lesionlab.study.results import Results, read_results
@@ -36,15 +36,26 @@ def test_the_paired_experiment(results: Results) -> None:
         "+0.031, +0.031",
     ]
     assert table.rows[3][3].kind == "outside"
-    assert "xception, 128 px, 4 epochs" in table.caption and "seeds 0, 1" in table.caption
+    assert "xception, 4 epochs at 128 px, weights" in table.caption and "seeds 0, 1" in table.caption
 
 
-def test_attention(results: Results) -> None:
-    assert experiments.attention(results).rows == ()
-    add_attention(results.folder)
-    table = experiments.attention(results)
-    assert [cell.text for cell in table.rows[1][:3]] == ["Xception, grayscale", "grouped", "118"]
-    assert table.rows[1][3].text == "1.800" and table.rows[1][3].note == "[1.700, 1.950]"
+def test_what_the_leak_is_worth(results: Results) -> None:
+    table = experiments.leak_worth(results)
+    assert [record["id"] for record in table.records] == ["xception", "gray", "leg", "mix", "margin"]
+    for record in table.records:
+        assert record["macro_f1_difference"] == record["macro_f1_paper_protocol"] - record["macro_f1_grouped"]
+    assert table.records[0]["macro_f1_difference"] > 0
+
+
+def test_table_1_stands_beside_the_papers(results: Results) -> None:
+    assert experiments.class_distribution(results).rows == ()
+    add_pictures(results.folder)
+    table = experiments.class_distribution(results)
+    assert [cell.text for cell in table.rows[0]] == [
+        "Melanocytic nevus", "nv", "6,705 (66.95%)", "55 (22.45%)", "−6,650", "4",
+    ]  # fmt: skip
+    assert [cell.text for cell in table.rows[-1]] == ["all", "", "10,015 (100.00%)", "245 (100.00%)", "−9,770", "28"]
+    assert [record["dx"] for record in table.records] == ["nv", "mel", "bkl", "bcc", "akiec", "vasc", "df"]
 
 
 def test_how_rows_were_made(results: Results) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_study import PARTS, write_study
+from small_study import PAIRS, write_study
 
 from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.predictions import Predictions, write_predictions
+from lesionlab.files import read_json, write_json
 from lesionlab.study import gains
 from lesionlab.study.results import Results, read_results
 
@@ -19,20 +20,28 @@ def results(tmp_path: Path) -> Results:
 
 
 def test_an_ensemble_stands_beside_its_best_member(results: Results) -> None:
-    table = gains.ensemble_gains(results)
+    """One fitted on the very images does not: what its answers gain there is too much."""
+    assert gains.ensemble_gains(results).records == ()
+    state = read_json(results.folder / "study.json")
+    weighted = next(row for row in state["protocols"]["paper"]["rows"] if row["id"] == "weighted")
+    weighted["fitted"] = False
+    write_json(results.folder / "study.json", state)
+    of = read_results(results.folder)
+    table = gains.ensemble_gains(of)
     assert [(record["id"], record["against"], record["protocol"]) for record in table.records] == [
         ("weighted", "xception", "paper")
     ]
-    row = results.row("paper", "weighted")
-    best = results.row("paper", "xception")
+    row = of.row("paper", "weighted")
+    best = of.row("paper", "xception")
     assert row and best
     gain = row["figures"]["metrics"]["macro_f1"]["value"] - best["figures"]["metrics"]["macro_f1"]["value"]
     assert table.records[0]["value"] == pytest.approx(gain)
 
 
 def test_a_mix_stands_beside_its_base(results: Results) -> None:
-    found = {(record["protocol"], record["metric"]) for record in gains.mix_gains(results).records}
-    assert found == {(p, m) for p in PARTS for m in ("accuracy", "macro_precision", "macro_recall", "macro_f1")}
+    found = {(record["id"], record["protocol"], record["metric"]) for record in gains.mix_gains(results).records}
+    made = [("mix", "paper"), ("mix", "grouped"), ("margin", "grouped")]
+    assert found == {(*m, name) for m in made for name in ("accuracy", "macro_precision", "macro_recall", "macro_f1")}
 
 
 def test_harm_is_told_for_each_specialist(results: Results) -> None:
@@ -50,12 +59,35 @@ def test_harm_is_told_for_each_specialist(results: Results) -> None:
         probabilities[row, now] = 0.7
     after = Predictions(base.image_ids, base.lesion_ids, base.truth, probabilities)
     write_predictions(results.folder / "paper/combined/mix/evaluation/val/predictions.csv", after)
-    told = {r["specialist"]: r for r in gains.harm_report(results).records if r["protocol"] == "paper"}
+    told = {
+        r["specialist"]: r for r in gains.harm_report(results).records if r["protocol"] == "paper" and r["id"] == "mix"
+    }
     assert [*told] == ["all", "mel-nv", "akiec-bcc", "mel-bkl"]
     for name in ("all", "mel-nv"):
         assert (told[name]["changed"], told[name]["to_wrong"], told[name]["melanomas_lost"]) == (2, 2, 1)
         assert told[name]["p_value"] == 0.5
     assert told["mel-bkl"]["changed"] == 0 and told["mel-bkl"]["p_value"] == 1
+
+
+def test_an_answer_in_two_pairs_is_the_doing_of_one_specialist(results: Results) -> None:
+    """Melanoma is in two pairs: what it changed to, or from, tells whose answer it was. Each change counts once."""
+    base = results.predictions("paper", "xception")
+    assert base is not None
+    changes = [("mel", "nv"), ("nv", "mel"), ("mel", "bkl"), ("mel", "bkl"), ("bkl", "mel"), ("akiec", "bcc")]
+    probabilities = base.probabilities.copy()
+    probabilities.flags.writeable = True
+    free = {code: iter((base.predicted == CODES.index(code)).nonzero()[0]) for code in CODES}
+    for was, now in changes:
+        row = int(next(free[was]))
+        probabilities[row] = 0.05
+        probabilities[row, CODES.index(now)] = 0.7
+    after = Predictions(base.image_ids, base.lesion_ids, base.truth, probabilities)
+    write_predictions(results.folder / "paper/combined/mix/evaluation/val/predictions.csv", after)
+    told = {r["specialist"]: r for r in gains.harm_report(results).records if r["protocol"] == "paper"}
+    changed = {name: record["changed"] for name, record in told.items()}
+    assert changed == {"all": 6, "mel-nv": 2, "akiec-bcc": 1, "mel-bkl": 3}
+    for key in ("to_right", "to_wrong", "wrong_to_wrong", "melanomas_won", "melanomas_lost"):
+        assert told["all"][key] == sum(told[name][key] for name in PAIRS), key
 
 
 def test_missing_predictions_leave_a_line_out(results: Results) -> None:

@@ -12,6 +12,7 @@ from small_grid import content, load, write
 
 from lesionlab.errors import UsageError
 from lesionlab.study.grid import check_networks, check_only, fingerprint, load_grid, packaged_grids, settings
+from lesionlab.study.rows import Published
 
 
 @pytest.mark.parametrize("name", ["paper", "offline"])
@@ -23,16 +24,65 @@ def test_installed_grids_hold_the_papers_design(name: str) -> None:
     assert pairs == [("mel", "nv"), ("akiec", "bcc"), ("mel", "bkl")]
     for budget in grid.budgets:
         check_networks(grid, budget)
-        sizes = {settings(grid, row, budget).size for row in grid.rows}
-        assert len(sizes) == 1, "members of ensembles and Mix-Models need one size"
+        together = [*(item.members for item in grid.ensembles), *((mix.base, *mix.specialists) for mix in grid.mixes)]
+        for names in together:
+            sizes = {settings(grid, grid.row(name), budget).size for name in names}
+            assert len(sizes) == 1, "members of ensembles and Mix-Models need one size"
     assert {settings(grid, row, "smoke").architecture for row in grid.rows} == {"tiny"}
+
+
+PAPER: dict[tuple[int, int], tuple[str, str, str, str, float, float, float, float]] = {
+    (3, 1): ("resnet50", "rgb", "paper", "", 0.89, 0.77, 0.81, 0.79),
+    (3, 2): ("resnet50", "gray", "paper", "", 0.81, 0.63, 0.74, 0.67),
+    (3, 3): ("xception", "rgb", "paper", "", 0.87, 0.75, 0.82, 0.78),
+    (3, 4): ("xception", "gray", "paper", "", 0.80, 0.61, 0.71, 0.66),
+    (3, 5): ("inception_resnet_v2", "rgb", "paper", "", 0.85, 0.74, 0.78, 0.76),
+    (3, 6): ("inception_resnet_v2", "gray", "paper", "", 0.83, 0.67, 0.73, 0.70),
+    (3, 7): ("vgg19", "rgb", "paper", "", 0.73, 0.57, 0.69, 0.61),
+    (3, 8): ("resnet50", "rgb", "none", "", 0.87, 0.77, 0.78, 0.76),
+    (3, 9): ("resnet50", "rgb", "paper", "lower extremity", 0.88, 0.80, 0.79, 0.79),
+    (2, 1): ("vit_b32", "rgb", "paper", "", 0.85, 0.71, 0.80, 0.74),
+    (2, 2): ("vit_b32", "gray", "paper", "", 0.71, 0.49, 0.67, 0.53),
+}
+"""Table and number -> network, colour, augmentation, site; accuracy, macro precision, recall and F1 as published."""
+
+MIX = (0.89, 0.78, 0.85, 0.81)
+BASE = (0.88, 0.77, 0.81, 0.79)
+"""Table 6: the Mix-Model and ResNet50, of which Table 3 says .89."""
+
+
+def figures(published: Published | None) -> tuple[float | None, ...]:
+    return tuple(published.model_dump().values()) if published else ()
 
 
 def test_the_papers_tables_are_whole() -> None:
     assert packaged_grids() == ["offline", "paper"]
-    rows = [row for row in load_grid("paper").rows if row.table]
-    assert sorted((row.table, row.number) for row in rows) == [(2, 1), (2, 2), *((3, n) for n in range(1, 10))]
-    assert all(row.published and None not in row.published.model_dump().values() for row in rows)
+    grid = load_grid("paper")
+    found = {}
+    for row in (row for row in grid.rows if row.table and row.number):
+        recipe = settings(grid, row, "full")
+        design = (recipe.architecture, recipe.colour, recipe.augmentation, recipe.site)
+        found[row.table, row.number] = (*design, *figures(row.published))
+    assert found == PAPER
+    assert {item.id: figures(item.published) for item in grid.ensembles if item.published} == {
+        "average": (None, None, None, 0.82), "vote": (None, None, None, 0.81),
+    }  # fmt: skip
+    assert {item.id: figures(item.published) for item in grid.mixes if item.published} == {"mix-paper": MIX}
+    assert figures(grid.mixes[0].base_published) == BASE
+    assert [grid.row(name).number for name in grid.ensembles[0].members] == [1, 3, 5]
+    assert all(grid.row(mix.base).number == 1 for mix in grid.mixes)
+
+
+def test_the_offline_grid_claims_only_what_the_paper_says() -> None:
+    """Xception's figures are its own; combined models' are of other networks, which their labels say."""
+    grid = load_grid("offline")
+    rows = {(row.table, row.number): figures(row.published) for row in grid.rows if row.published}
+    assert rows == {place: PAPER[place][4:] for place in ((3, 3), (3, 4))}
+    combined = {item.id: item for item in (*grid.ensembles, *grid.mixes) if item.published}
+    assert {name: figures(item.published)[-1] for name, item in combined.items()} == {
+        "average": 0.82, "vote": 0.81, "mix-paper": 0.81,
+    }  # fmt: skip
+    assert all("the paper's" in item.label for item in combined.values())
 
 
 def test_later_settings_win(tmp_path: Path) -> None:

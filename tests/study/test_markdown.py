@@ -22,5 +22,6 @@ def test_a_table() -> None:
 
 
 def test_a_page() -> None:
-    page = page_markdown("Study", [TABLE, replace(TABLE, title="Other")])
+    page = page_markdown("Study", ["This was found."], [TABLE, replace(TABLE, title="Other")])
+    assert page.startswith("# Study\n\n- This was found.\n\n## Small\n\n|")
     assert [line for line in page.splitlines() if line.startswith("#")] == ["# Study", "## Small", "## Other"]

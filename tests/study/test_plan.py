@@ -1,85 +1,138 @@
-"""The plan of a study: what it counts, and that it writes nothing."""
+"""The plan of a study: what it counts, what it says of what is done or cannot be made, and that it writes nothing."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_grid import content, load
 
 from lesionlab.data.cases import labelled
 from lesionlab.data.sources import load_source
-from lesionlab.study import plan
-from lesionlab.study.grid import load_grid, settings
-from lesionlab.study.plan import StepClock, as_json, make_plan
+from lesionlab.files import write_json
+from lesionlab.study import pace, state
+from lesionlab.study.arms import make_arms
+from lesionlab.study.plan import MAPS, PAIRED, SEVERAL, Planned, as_json, make_plan
 from lesionlab.study.runner import Study, make_split
-from lesionlab.training.recipe import Recipe
+from lesionlab.study.siblings import arm_folder
+
+STEP, EVALUATION = 0.32, 7.0
+"""Seconds of a training step, and of an evaluation."""
 
 
-@pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
-    """A step takes a hundredth of a second per pixel of a side; the recipes that were measured are listed."""
-    recipes: list[Recipe] = []
-
-    def measure(recipe: Recipe) -> float:
-        recipes.append(recipe)
-        return recipe.size / 100
-
-    monkeypatch.setattr(plan, "_measure", measure)
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What is measured, instead of measuring."""
+    recipes: list[Any] = []
+    monkeypatch.setattr(pace, "measure_step", lambda recipe: (recipes.append(recipe), STEP)[1])
+    monkeypatch.setattr(pace, "measure_evaluation", lambda images, resamples: EVALUATION)
     return recipes
 
 
-def test_steps_are_counted_and_measured_once_per_kind(synthetic: Path, tmp_path: Path, measured: list[Recipe]) -> None:
-    grid = load(tmp_path)
+def values() -> dict[str, Any]:
+    """Return a grid's content with a paired experiment of two seeds."""
+    found = content()
+    found["budgets"]["smoke"]["siblings"] = {"row": "rgb", "seeds": 2}
+    return found
+
+
+def parts_of(source: Path, protocol: str) -> list[str]:
+    return list(make_split(protocol, labelled(load_source(source).cases, ""), 0).parts.values())
+
+
+def by_id(planned: list[Planned], protocol: str = "paper") -> dict[str, Planned]:
+    return {one.id: one for one in planned if one.protocol in (protocol, "")}
+
+
+def test_everything_is_planned_and_summed_up(synthetic: Path, tmp_path: Path, measured: list[Any]) -> None:
+    grid = load(tmp_path, values())
     study = Study(grid, synthetic, tmp_path / "out", "smoke", ("paper", "grouped"))
     planned = make_plan(study)
-    assert [(one.protocol, one.id) for one in planned] == [(p, i) for p in ("paper", "grouped") for i in grid.ids]
-    assert [(r.size, r.batch_size) for r in measured] == [(32, 16), (32, 8)]
-    cases = labelled(load_source(synthetic).cases, "")
-    for one, protocol in ((planned[0], "paper"), (planned[5], "grouped")):
-        parts = list(make_split(protocol, cases, 0).parts.values())
-        judged = parts.count("val" if protocol == "paper" else "test")
-        assert (one.images, one.steps) == (parts.count("train"), parts.count("train") // 16)
-        looks = 2 * parts.count("val") + judged
-        assert one.seconds == pytest.approx(0.32 * (one.steps + looks / 3 / 16))
-    assert planned[2].remark == "needs rgb" and planned[2].images < planned[0].images
-    assert planned[4].seconds is None and planned[4].remark == "of rgb, mel-nv"
+    models = [(protocol, name) for protocol in ("paper", "grouped") for name in grid.ids]
+    stages = [*((protocol, name) for protocol in ("paper", "grouped") for name in (MAPS, SEVERAL)), ("", PAIRED)]
+    assert [(one.protocol, one.id) for one in planned] == [*models, *stages]
+    assert [recipe.batch_size for recipe in measured] == [16, 8]
+    assert all(one.seconds and one.seconds > 0 for one in planned)
     assert as_json(planned)["seconds"] == pytest.approx(sum(one.seconds or 0 for one in planned))
     assert not (tmp_path / "out").exists()
 
 
-def test_growing_sides_are_measured_each(synthetic: Path, tmp_path: Path, measured: list[Recipe]) -> None:
-    values = content()
-    values["budgets"]["full"]["set"] = {"epochs": 3, "size": 64, "train_sizes": [32, 32, 64]}
-    study = Study(load(tmp_path, values), synthetic, tmp_path / "out", "full", only=("rgb",), weights="none")
-    (one,) = make_plan(study)
-    assert {recipe.size for recipe in measured} == {32, 64} and not any(recipe.train_sizes for recipe in measured)
-    steps = one.steps / 3
-    assert steps * (0.32 + 0.32 + 0.64) < one.seconds < steps * 3 * 0.64 + 5
+@pytest.mark.parametrize(("protocol", "part"), [("paper", "val"), ("grouped", "test")])
+def test_training_judging_combining_and_maps(protocol: str, part: str, synthetic: Path, tmp_path: Path) -> None:
+    """An answer takes a third of a step's share; the members of a first combined model answer validation images too."""
+    study = Study(load(tmp_path), synthetic, tmp_path / "out", "smoke", (protocol,))
+    found, parts = by_id(make_plan(study), protocol), parts_of(synthetic, protocol)
+    train, validate, judged = (parts.count(name) for name in ("train", "val", part))
+    answer, gray = STEP / 3 / 16, STEP / 3 / 8
+    assert (found["rgb"].images, found["rgb"].steps) == (train, train // 16)
+    looks = (2 * validate + judged) * answer
+    assert found["rgb"].seconds == pytest.approx(STEP * (train // 16) + looks + EVALUATION)
+    assert found["mel-nv"].remark == "needs rgb" and found["mel-nv"].images < train
+    assert found["both"].seconds == pytest.approx((validate + judged) * (answer + gray) + EVALUATION)
+    assert found["mix"].seconds == pytest.approx((validate + 2 * judged) * answer + EVALUATION), "rgb was asked before"
+    assert found["mix"].remark == "of rgb, mel-nv"
+    assert found[MAPS].seconds == pytest.approx(judged * (answer + STEP / 16 + gray + STEP / 8))
+    assert found[MAPS].remark == "of 2 rows"
+    assert found[SEVERAL].seconds == pytest.approx(judged * answer * (1 + 4 + 8) + 3 * EVALUATION)
+    assert found[SEVERAL].remark == "of rgb"
 
 
-def test_a_plan_tells_what_would_not_be_made(synthetic: Path, tmp_path: Path, measured: list[Recipe]) -> None:
-    values = content()
-    values["rows"][1]["set"]["site"] = "moon"
+def test_the_paired_experiment(synthetic: Path, tmp_path: Path) -> None:
+    """Two seeds of two arms; those that are judged are not counted again. None with --only or without intervals."""
+    study = Study(load(tmp_path, values()), synthetic, tmp_path / "out", "smoke")
+    one = by_id(make_plan(study))[PAIRED]
+    splits, _ = make_arms(labelled(load_source(synthetic).cases, ""), 0)
+    parts = list(splits["leak"].parts.values())
+    train, validate, test = (parts.count(name) for name in ("train", "val", "test"))
+    each = STEP * (train // 16) + (2 * validate + test) * STEP / 3 / 16 + EVALUATION
+    assert (one.images, one.steps, one.remark) == (train, 4 * (train // 16), "2 seeds x 2 arms")
+    assert one.seconds == pytest.approx(4 * each)
+    runs = [arm_folder(study.out, arm, seed) for seed in (0, 1) for arm in ("clean", "leak")]
+    write_json(runs[0] / "evaluation" / "test" / "metrics.json", {})
+    assert by_id(make_plan(study))[PAIRED].seconds == pytest.approx(3 * each)
+    for run in runs:
+        write_json(run / "evaluation" / "test" / "metrics.json", {})
+    assert (found := by_id(make_plan(study))[PAIRED]).seconds == 0 and found.remark == "done"
+    assert PAIRED not in by_id(make_plan(replace(study, only=("rgb",))))
+    assert PAIRED not in by_id(make_plan(replace(study, resamples=0)))
+
+
+def test_what_is_done_takes_no_time(synthetic: Path, tmp_path: Path, measured: list[Any]) -> None:
+    study = Study(load(tmp_path), synthetic, tmp_path / "out", "smoke", only=("rgb", "gray", "both"))
+    for item in state.items(study.grid)[:2]:
+        folder = state.folder_of(study.out, "paper", item)
+        write_json(folder / "evaluation" / "val" / "metrics.json", {})
+        write_json(folder / "model" / "bundle.json", {})
+    found = by_id(make_plan(study))
+    assert (found["rgb"].seconds, found["rgb"].remark) == (0, "done")
+    assert found["both"].seconds and found[MAPS].seconds and found[MAPS].remark == "of 2 rows"
+    rows = [state.folder_of(study.out, "paper", row) for row in study.grid.rows[:2]]
+    folder = state.folder_of(study.out, "paper", study.grid.ensembles[0])
+    write_json(folder / "model" / "bundle.json", {"members": {row.name: state.model_digest(row) for row in rows}})
+    write_json(folder / "evaluation" / "val" / "metrics.json", {})
+    write_json(study.out / "paper" / "attention.json", {})
+    (study.out / "paper" / "views").mkdir()
+    assert as_json(make_plan(study))["seconds"] == 0
+    write_json(rows[0] / "model" / "bundle.json", {"another": True})
+    assert by_id(make_plan(study))["both"].remark == "of rgb, gray"
+
+
+def test_what_would_not_be_made(synthetic: Path, tmp_path: Path, measured: list[Any]) -> None:
+    without = values()
+    without["rows"][1]["set"]["site"] = "moon"
     (tmp_path / "weights").mkdir()
-    study = Study(load(tmp_path, values), synthetic, tmp_path / "out", "smoke", weights=str(tmp_path / "weights"))
-    remarks = {one.id: one.remark for one in make_plan(study)}
-    assert remarks["rgb"] == "not run: ImageNet weights not reachable (file test_resnet.safetensors is missing)"
+    study = Study(load(tmp_path, without), synthetic, tmp_path / "out", "smoke", weights=str(tmp_path / "weights"))
+    planned = make_plan(study)
+    remarks = {one.id: one.remark for one in planned}
+    lost = "not run: ImageNet weights not reachable (file test_resnet.safetensors is missing)"
+    assert remarks["rgb"] == remarks[PAIRED] == lost
     assert remarks["gray"].startswith("would fail: no image from body site 'moon'")
-    assert not measured
-    remarks = {one.id: one.remark for one in make_plan(replace(study, weights=None, only=("rgb",)))}
-    assert remarks == {"rgb": ""}
-
-
-def test_a_step_is_measured_for_real(tmp_path: Path) -> None:
-    grid = load(tmp_path)
-    assert 0 < StepClock().seconds(settings(grid, grid.rows[0], "smoke"), 32) < 60
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("identifier", ["resnet50-rgb", "vgg19-rgb", "xception-rgb", "inception-rgb", "vit-gray"])
-def test_the_papers_networks_take_steps(identifier: str) -> None:
-    grid = load_grid("paper")
-    recipe = settings(grid, grid.row(identifier), "full").model_copy(update={"batch_size": 2, "precision": "fp32"})
-    assert StepClock().seconds(recipe, 96) > 0
+    assert remarks["mel-nv"] == remarks["both"] == remarks["mix"] == "not run: rgb is not done"
+    assert (remarks[MAPS], remarks[SEVERAL]) == ("no model to look at", "no model to judge")
+    assert not measured and all(one.seconds is None for one in planned)
+    found = by_id(make_plan(replace(study, weights=None, only=("rgb", "both"))))
+    assert {name: one.remark for name, one in found.items()} == {
+        "rgb": "", "both": "not run: gray is not done", MAPS: "of 1 rows", SEVERAL: "of rgb",
+    }  # fmt: skip

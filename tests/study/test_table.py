@@ -31,6 +31,7 @@ def test_csv_holds_unrounded_numbers(tmp_path: Path) -> None:
 def test_numbers_as_text() -> None:
     assert (number(0.8266), number(0.8266, 2), number(None)) == ("0.827", "0.83", "–")
     assert (signed(0.0123), signed(-0.0123), signed(None)) == ("+0.012", "−0.012", "–")
+    assert signed(-0.0001) == signed(0.0) == "+0.000"
     assert interval({"value": 0, "low": -0.01, "high": 0.02}) == "[−0.010, 0.020]"
     assert interval({"value": 0, "low": None, "high": None}) == "–"
     assert sure({"low": 0.01, "high": 0.02}) and sure({"low": -0.02, "high": -0.01})

@@ -24,7 +24,8 @@ from lesionlab.data.sources import load_source
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError
 from lesionlab.files import lock, read_json
-from lesionlab.models.bundle import read_bundle
+from lesionlab.models.bundle import Bundle, read_bundle
+from lesionlab.models.decisions import temper
 from lesionlab.prediction.runtime import Session
 from lesionlab.report.evaluate_model import evaluate_model
 from lesionlab.training import run
@@ -35,7 +36,7 @@ from lesionlab.training.signals import RunStoppedError
 
 RECORDS = {
     "run.json", "recipe.yaml", "split.csv", "cases.csv", "history.jsonl", "timing.jsonl", "curves.png",
-    "checkpoint.pt", "model", ".lock",
+    "checkpoint.pt", "model", "reliability.png", ".lock",
 }  # fmt: skip
 
 
@@ -92,12 +93,19 @@ def validation(job: Job) -> tuple[np.ndarray, np.ndarray, Any]:
     return material.pack.pixels[material.validate], material.labels[material.validate], read_bundle(job.out)
 
 
+def answers(bundle: Bundle, pixels: np.ndarray) -> np.ndarray:
+    """Return the calibrated probabilities of a model of one view."""
+    assert bundle.decisions is not None
+    as_trained = combine_views(Session(bundle).logits(pixels)[None], np.array(bundle.prior_offset))
+    return temper(as_trained, bundle.decisions.temperature)
+
+
 def test_the_model_on_disk_answers_as_run_json_says(finished: Finished) -> None:
     pixels, truth, bundle = validation(finished.job)
     assert bundle.classes == CODES and bundle.size == 32 and bundle.architecture == "test_resnet"
     assert bundle.training["split"] == finished.described["split"]
-    probabilities = combine_views(Session(bundle).logits(pixels)[None], np.array(bundle.prior_offset))
-    assert validation_figures(truth, probabilities) == pytest.approx(finished.described["validation"], abs=1e-3)
+    figures = validation_figures(truth, answers(bundle, pixels))
+    assert figures == pytest.approx(finished.described["validation"], abs=1e-3)
 
 
 def test_a_run_in_bf16_leaves_a_model_in_fp32(job: Job) -> None:
@@ -105,8 +113,8 @@ def test_a_run_in_bf16_leaves_a_model_in_fp32(job: Job) -> None:
     described = run.train(job, Log())
     pixels, truth, bundle = validation(job)
     assert bundle.agreement < 1e-4
-    answers = combine_views(Session(bundle).logits(pixels)[None], np.array(bundle.prior_offset))
-    assert validation_figures(truth, answers)["nll"] == pytest.approx(described["validation"]["nll"], abs=0.02)
+    figures = validation_figures(truth, answers(bundle, pixels))
+    assert figures["nll"] == pytest.approx(described["validation"]["nll"], abs=0.02)
 
 
 def test_a_run_is_never_overwritten(finished: Finished) -> None:
@@ -261,9 +269,9 @@ def test_a_frozen_network_gets_a_fitted_head(job: Job) -> None:
     described = run.train(job, Log())
     assert described["status"] == "finished" and len(described["penalties_tried"]) > 3
     pixels, truth, bundle = validation(job)
-    answers = combine_views(Session(bundle).logits(pixels)[None], np.array(bundle.prior_offset))
     # The features were read in bf16, the model answers in fp32.
-    assert validation_figures(truth, answers)["nll"] == pytest.approx(described["validation"]["nll"], abs=0.05)
+    figures = validation_figures(truth, answers(bundle, pixels))
+    assert figures["nll"] == pytest.approx(described["validation"]["nll"], abs=0.05)
 
 
 def test_a_frozen_network_needs_every_class(job: Job, tmp_path: Path) -> None:
@@ -385,3 +393,32 @@ def test_progress_of_packing_is_told(job: Job, tmp_path: Path) -> None:
     material = prepare(replace(job, cache=tmp_path / "fresh"), tell)
     count = len(material.pack.cases)
     assert told == [("packing images", n, count) for n in range(1, count + 1)]
+
+
+def further(folder: Path, source: Path) -> Path:
+    """Return a second source, of whose images only melanoma and keratosis are known."""
+    listed, rows = load_source(source).cases, ["image_id,melanoma,seborrheic_keratosis"]
+    (folder / "images").mkdir(parents=True)
+    for case in listed:
+        shutil.copy(case.path, folder / "images" / f"other_{case.image_id}{Path(case.path).suffix}")
+        rows.append(f"other_{case.image_id},{int(case.dx == 'mel')},{int(case.dx == 'bkl')}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_a_further_source_trains_but_for_a_fifth(job: Job, synthetic: Path, tmp_path: Path) -> None:
+    other = further(tmp_path / "other", synthetic)
+    job = replace(job, also=(other,), recipe=recipe("epochs=1"))
+    described = run.train(job, Log())
+    split = splits.read_split(job.out / "split.csv")
+    kept = {name for name, part in split.parts.items() if part == splits.KEPT_OUT}
+    assert described["split"]["images"]["kept_out"] == len(kept) > 0
+    assert all(name.startswith("other_") for name in kept)
+    assert {part for name, part in split.parts.items() if name.startswith("other_")} == {"train", splits.KEPT_OUT}
+    found = evaluate_model(job.out, other, splits.KEPT_OUT, resamples=0)
+    assert found.result["images"] == len(kept) and "melanoma" in found.result["questions"]
+    assert (found.looks, found.trained_on) == (0, 0)
+    whole = evaluate_model(job.out, job.data, "test", resamples=0)
+    assert whole.result["metrics"]["accuracy"]["value"] is not None and whole.looks == 1
+    with pytest.raises(UsageError, match="whole labels"):
+        prepare(replace(job, recipe=recipe("mixup=0.2"), out=tmp_path / "next"))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lesionlab.cli import options
-from lesionlab.cli.screen import Screen, print_json, say
+from lesionlab.cli.screen import Screen, note, print_json, say
 
 
 def illustrate(
@@ -26,14 +26,18 @@ def illustrate(
 ) -> None:
     """Draw the source's figures and the models' Grad-CAM maps, and measure the maps against lesion masks.
 
+    What is there already, made of the same models and images, stays. An image without a mask is left out, and told.
+
     Example: lesionlab study illustrate studies/paper --data ham10000
     """
     from lesionlab.study.illustrate import illustrate as draw
 
     with Screen() as screen:
-        files = draw(out, data, masks, count, source, resamples, cache, skip_bad, screen.counted)
+        found = draw(out, data, masks, count, source, resamples, cache, skip_bad, screen.counted)
+    for remark in found.remarks:
+        note(remark)
     if json:
-        print_json([str(path) for path in files])
+        print_json([str(path) for path in found.files])
         return
-    for path in files:
+    for path in found.files:
         say(str(path))

@@ -9,7 +9,6 @@ import typer
 
 from lesionlab.cli import illustrate, options, siblings, study_report
 from lesionlab.cli.screen import Pace, Screen, clock, note, print_json, print_table, say
-from lesionlab.errors import EXIT_DATA
 
 if TYPE_CHECKING:
     from lesionlab.study.plan import Planned
@@ -47,7 +46,8 @@ def run(
 ) -> None:
     """Train, combine and judge every model of a grid that is not done yet, and write the report.
 
-    The same command goes on after a stop. Ends with exit code 3 when a model failed. DIR holds ImageNet weights as
+    The same command goes on after a stop. Where something failed, the rest is made, the failures are listed, and the
+    exit code is the lowest of theirs; missing weights are no failure. DIR holds ImageNet weights as
     TIMM_NAME.safetensors.
 
     Example: lesionlab study run paper --data ham10000 --out study --budget smoke
@@ -57,7 +57,7 @@ def run(
     grid = load_grid(name)
 
     from lesionlab.study.runner import Study
-    from lesionlab.study.state import PARTS, missing
+    from lesionlab.study.state import PARTS
     from lesionlab.study.whole import run_whole
     from lesionlab.training.signals import RunStoppedError
 
@@ -81,12 +81,9 @@ def run(
     if json:
         print_json({**found.state, "page": str(found.page), "left_out": found.left_out})
     else:
-        show(found.state)
-        for stage, reason in found.left_out.items():
-            say(f"left out: {stage}: {reason}")
+        show(found.state, found.left_out)
         say(f"report: {found.page}")
-    if any(status == "failed" for _, _, status, _ in missing(found.state)):
-        raise typer.Exit(EXIT_DATA)
+    raise typer.Exit(found.exit_code)
 
 
 @app.command("list")
@@ -141,8 +138,8 @@ def show_plan(planned: list[Planned]) -> None:
     say(f"in all about {total} (h:mm:ss or m:ss), by a few steps of each network on this machine as it is now")
 
 
-def show(found: dict[str, Any]) -> None:
-    """Print each protocol's figures beside the paper's, and what was not run and why."""
+def show(found: dict[str, Any], left_out: dict[str, str]) -> None:
+    """Print each protocol's figures beside the paper's, and which models and stages were not made and why."""
     from lesionlab.study.state import missing
 
     for protocol, about in found["protocols"].items():
@@ -152,7 +149,7 @@ def show(found: dict[str, Any]) -> None:
             [_figures(row) for row in about["rows"] if row["status"] == "done"],
             f"protocol {protocol}, {part}, budget {found['budget']}",
         )
-    if lacking := missing(found):
+    if lacking := [*missing(found), *(("", stage, "left out", reason) for stage, reason in left_out.items())]:
         print_table(("protocol", "id", "", "why"), lacking, "not done")
 
 

@@ -16,15 +16,18 @@ def report(
     without_photographs: Annotated[
         bool, typer.Option("--without-photographs", help="Leave out every picture that shows a photograph.")
     ] = False,
+    to: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to write the report [default: OUT/report].")
+    ] = None,
     json: options.Json = False,
 ) -> None:
-    """Write the report of a study: one HTML file, figures as PNG, tables as CSV and Markdown.
+    """Write the report of a study: one HTML file, figures as PNG, tables as CSV and Markdown, results as JSON.
 
-    Example: lesionlab study report studies/paper
+    Example: lesionlab study report studies/paper --without-photographs --out docs/paper
     """
     from lesionlab.study.report import write_report
 
-    page = write_report(out, photographs=not without_photographs)
+    page = write_report(out, not without_photographs, to)
     if json:
         print_json({"page": str(page), "photographs": not without_photographs})
     else:

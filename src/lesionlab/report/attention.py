@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from lesionlab.data.cases import Case, Problem, pick
 from lesionlab.data.masks import Masks, find_masks, load_mask
-from lesionlab.errors import DataError, UsageError, some
+from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.attention import Shares, attention, attention_difference, shares
 from lesionlab.evaluation.predictions import Floats
 from lesionlab.files import write_json
+from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import read_model
-from lesionlab.prediction.gradcam import Maps, grad_cam
+from lesionlab.prediction.cam import Maps, grad_cam
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.evaluate_model import PARTS, Counted, part_images, run_folder, split_of
 
@@ -84,7 +85,8 @@ def measure(
     masks : folder of the lesion masks; the source itself where None.
     part, source, split_file, cache : see `evaluate_model`.
     count : how many images, chosen by hash of `seed` and image_id: models of one split get the same ones.
-    skip_bad : leave out (and list) images whose mask or pixels are missing or unreadable, instead of a `DataError`.
+    skip_bad : leave out (and list) images whose pixels are unreadable, instead of a `DataError`. Images whose mask is
+        missing or unreadable are always left out and listed; `DataError` when all are.
 
     Maps of test images are not counted as a look at the test: no figure of merit comes of them.
     """
@@ -97,7 +99,7 @@ def measure(
     rows = packed.rows(picked)
     folder = masks or (data if data.is_dir() else data.parent)
     files = find_masks(folder, [packed.cases[row].image_id for row in rows])
-    outlines, left_out = _masks([packed.cases[row] for row in rows], files, look.model.size, skip_bad)
+    outlines, left_out = _masks([packed.cases[row] for row in rows], files, look.model.size)
     rows = np.array([row for row in rows if packed.cases[row].image_id in outlines], np.int64)
     parts: list[Shares] = []
     for first in range(0, len(rows), _CHUNK):
@@ -112,21 +114,14 @@ def measure(
     return Measured(tuple(c.image_id for c in kept), tuple(c.lesion_id for c in kept), joined, tuple(left_out))
 
 
-def _masks(
-    cases: Sequence[Case], files: Mapping[str, Path], size: int, skip_bad: bool
-) -> tuple[dict[str, Masks], list[Problem]]:
-    """Return the masks by image_id; what is missing or unreadable raises `DataError`, or is listed with `skip_bad`."""
+def _masks(cases: Sequence[Case], files: Mapping[str, Path], size: int) -> tuple[dict[str, Masks], list[Problem]]:
+    """Return the masks by image_id, and what is missing or unreadable; `DataError` when nothing else is there."""
     left_out = [Problem("missing mask", c.image_id, "", "no mask") for c in cases if c.image_id not in files]
-    if left_out and not skip_bad:
-        named = some([one.image_id for one in left_out])
-        raise DataError(f"{len(left_out)} of {len(cases)} images have no mask: {named}", "add them or leave them out")
     found: dict[str, Masks] = {}
     for image_id, path in files.items():
         try:
             found[image_id] = load_mask(path, size)
         except DataError as error:
-            if not skip_bad:
-                raise
             left_out.append(Problem("unreadable mask", image_id, str(path), error.message))
     if not found:
         raise DataError("none of the images has a readable mask", "mend the masks")
@@ -152,27 +147,51 @@ def write_attention(
 
     Keys
     ----
-    part, count, seed, resamples : as given. baseline : the first model's label.
+    part, count, seed, resamples : as given.
     models : label -> {images, lesions, empty, left_out, measures : name -> {value, low, high}}.
-    differences : label -> the same measures minus the baseline's, paired; only where the images are the same.
+    differences : label of a grayscale model -> {against : label of the RGB model made in the same way, images, empty,
+    measures}: RGB minus grayscale, paired; only where the images are the same.
     """
     measured = {
         label: measure(path, data, masks, part, count, source, split_file, seed, cache, skip_bad, progress)
         for label, path in models.items()
     }
-    baseline, first = next(iter(measured.items()))
     result = {
         "part": part,
         "count": count,
         "seed": seed,
         "resamples": resamples,
-        "baseline": baseline,
         "models": {label: one.table(resamples, seed) for label, one in measured.items()},
         "differences": {
-            label: attention_difference(first.shares, one.shares, first.lesions, resamples, seed)
-            for label, one in measured.items()
-            if one is not first and one.image_ids == first.image_ids
+            gray: {"against": rgb, **_minus(measured[rgb], measured[gray], resamples, seed)}
+            for gray, rgb in _colour_pairs(models).items()
+            if measured[rgb].image_ids == measured[gray].image_ids
         },
     }
     write_json(out, result)
     return result
+
+
+def _minus(rgb: Measured, gray: Measured, resamples: int, seed: int) -> dict[str, Any]:
+    return attention_difference(gray.shares, rgb.shares, gray.lesions, resamples, seed)
+
+
+def _colour_pairs(models: Mapping[str, Path]) -> dict[str, str]:
+    """Return the label of each single grayscale model with that of the nearest RGB one that differs in nothing else."""
+    found = [(label, model) for label, path in models.items() if isinstance(model := read_model(path), Bundle)]
+    pairs = {}
+    for place, (label, gray) in enumerate(found):
+        twins = [
+            other
+            for other, (_, rgb) in enumerate(found)
+            if (gray.colour, rgb.colour) == ("gray", "rgb") and _made(gray) == _made(rgb)
+        ]
+        if twins:
+            pairs[label] = found[min(twins, key=lambda other: abs(other - place))][0]
+    return pairs
+
+
+def _made(model: Bundle) -> tuple[str, int, dict[str, Any]]:
+    """Return how a model was made, but for its colour."""
+    recipe = {name: value for name, value in model.training.get("recipe", {}).items() if name != "colour"}
+    return model.architecture, model.size, recipe

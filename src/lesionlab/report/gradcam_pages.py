@@ -85,6 +85,7 @@ def mistakes_page(
     pairs: Sequence[tuple[str, str]] = MISTAKEN,
     count: int = 4,
     label: str = "",
+    name: str = "",
 ) -> list[MistakesPage]:
     """Draw the surest mistakes between two diagnoses, one PNG per pair in the folder `out`.
 
@@ -94,7 +95,8 @@ def mistakes_page(
     Parameters
     ----------
     predictions : the model's answers; `cases` must hold their images (`DataError`).
-    count : most mistakes of one direction to draw, of different lesions.
+    count : most mistakes of one direction to draw, of different lesions. label : of the model, above the pictures.
+    name : of the model in the files, mistakes_NAME_A_B.png.
     """
     by_id = {case.image_id: case for case in cases}
     if missing := [image_id for image_id in predictions.image_ids if image_id not in by_id]:
@@ -106,7 +108,8 @@ def mistakes_page(
             _mistakes(look, _one_a_lesion([by_id[predictions.image_ids[row]] for row in rows])[:count], truth, said)
             for rows, (truth, said) in zip(halves, ((a, b), (b, a)), strict=True)
         ]
-        picture = out / f"mistakes_{a}_{b}.png" if any(drawn) else None
+        file = "_".join(part for part in ("mistakes", name, a, b) if part)
+        picture = out / f"{file}.png" if any(drawn) else None
         if picture:
             empty: list[Cell | None] = [None] * 3
             height = max(map(len, drawn))

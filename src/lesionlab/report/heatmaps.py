@@ -1,4 +1,4 @@
-"""Grad-CAM maps laid over photographs: one picture per image."""
+"""Grad-CAM maps laid over photographs: one picture per image, drawn with Pillow, as the base install has no more."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from lesionlab.data.images import load_image, squash
+from lesionlab.data.images import frame, load_image, squash
 from lesionlab.diagnoses import CODES, NAMES
 from lesionlab.errors import ImageError, UsageError
+from lesionlab.files import atomic
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite
-from lesionlab.prediction.gradcam import grad_cam
+from lesionlab.prediction.cam import grad_cam
 from lesionlab.prediction.predictor import Predictor, Refusal
-from lesionlab.report.figures import image_grid
 
 SIDE = 600
 """Longest side, in pixels, at which photographs are drawn."""
@@ -25,8 +25,16 @@ SIDE = 600
 OPACITY = 0.6
 """How much the map covers where it is strongest."""
 
-COLOURS = "viridis"
-"""Blue to yellow: neither is a colour of skin, and people with colour blindness tell them apart."""
+COLOURS = (
+    (68, 1, 84), (72, 26, 108), (71, 47, 125), (65, 68, 135), (57, 86, 140), (49, 104, 142), (42, 120, 142),
+    (35, 136, 142), (31, 152, 139), (34, 168, 132), (53, 183, 121), (84, 197, 104), (122, 209, 81), (165, 219, 54),
+    (210, 226, 27), (253, 231, 37),
+)  # fmt: skip
+"""From 0 to 1 in equal steps, matplotlib's viridis (van der Walt and Smith, CC0): blue to yellow, which are no colours
+of skin, and which people with colour blindness tell apart."""
+
+MARGIN, LETTERS = 12, 18
+"""Space around pictures and height of letters, in pixels."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -67,12 +75,12 @@ def explain_images(
         except ImageError as error:
             yield Refusal(path, error.message)
             continue
-        pixels = squash(photograph, model.size)[None]
+        pixels = squash(photograph, model.size, model.frame_aspect)[None]
         probabilities = predictor.probabilities(pixels)[0]
         best = int(probabilities.argmax())
         shown = CODES.index(target) if target else best
         picture = out / f"{_free_name(path.stem + ('_panel' if panel else f'_{CODES[shown]}'), taken)}.png"
-        drawn = shrink(photograph)
+        drawn = shrink(frame(photograph, model.frame_aspect))
         if panel:
             _draw_panel(drawn, cam.class_maps(pixels)[0], probabilities, path.stem, picture)
         else:
@@ -92,12 +100,11 @@ def overlay(photograph: Pixels, heat: npt.NDArray[np.float32]) -> Pixels:
 
     The map is stretched over the frame; where it is 0 the photograph stays as it is.
     """
-    from matplotlib import colormaps
-
     height, width = photograph.shape[:2]
     spread = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BILINEAR)).clip(0, 1)
     share = OPACITY * spread[..., None]
-    colours = 255 * colormaps[COLOURS](spread)[..., :3]
+    steps = np.linspace(0, 1, len(COLOURS))
+    colours = np.stack([np.interp(spread, steps, channel) for channel in np.array(COLOURS).T], axis=-1)
     return np.asarray((photograph * (1 - share) + colours * share).round().astype(np.uint8))
 
 
@@ -114,7 +121,7 @@ def _draw_pair(
         f"{name}: {NAMES[CODES[best]]}, {probabilities[best]:.0%}",
         f"what speaks for {CODES[shown]} ({probabilities[shown]:.0%})",
     ]
-    image_grid([photograph, overlay(photograph, heat)], titles, picture, columns=2, width=4.0)
+    sheet([photograph, overlay(photograph, heat)], titles, picture, columns=2)
 
 
 def _draw_panel(
@@ -127,7 +134,43 @@ def _draw_panel(
     told = ["" if heat.any() else ", nothing speaks for it" for heat in heats]
     titles = [name, *(f"{code} {p:.0%}{more}" for code, p, more in zip(CODES, probabilities, told, strict=True))]
     images = [photograph, *(overlay(photograph, heat) for heat in heats)]
-    image_grid(images, titles, picture, columns=4, width=2.4)
+    sheet(images, titles, picture, columns=4)
+
+
+def sheet(images: list[Pixels], titles: list[str], path: Path, columns: int) -> None:
+    """Write uint8 RGB images (height, width, 3) of one size as PNG in rows of `columns`, titles above, wrapped.
+
+    Images narrower than half of `SIDE` are enlarged to that.
+    """
+    cell = max(images[0].shape[1], SIDE // 2)
+    height = round(images[0].shape[0] * cell / images[0].shape[1])
+    font = ImageFont.load_default(LETTERS)
+    labels = [wrapped(title, font, cell) for title in titles]
+    head = (LETTERS + 4) * max(label.count("\n") + 1 for label in labels)
+    across, down = cell + MARGIN, head + height + MARGIN
+    rows = -(-len(images) // columns)
+    page = Image.new("RGB", (columns * across + MARGIN, rows * down + MARGIN), "white")
+    draw = ImageDraw.Draw(page)
+    for place, (image, label) in enumerate(zip(images, labels, strict=True)):
+        left, top = MARGIN + place % columns * across, MARGIN + place // columns * down
+        draw.multiline_text((left, top), label, "black", font)
+        page.paste(Image.fromarray(image).resize((cell, height)), (left, top + head))
+    with atomic(path) as file:
+        page.save(file, "PNG")
+
+
+def wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """Return the text in lines that take at most `width` pixels, broken between words, within a word that is longer."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+            continue
+        lines.append(word)
+        while font.getlength(lines[-1]) > width:
+            fits = next(n for n in range(len(lines[-1]) - 1, 0, -1) if n == 1 or font.getlength(lines[-1][:n]) <= width)
+            lines[-1:] = [lines[-1][:fits], lines[-1][fits:]]
+    return "\n".join(lines[1:])
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lesionlab.data.cases import Case, labelled, pick
+from lesionlab.data.cases import Case, labelled, pick, write_rows
 from lesionlab.data.images import load_image
 from lesionlab.diagnoses import CODES, NAMES
 from lesionlab.errors import DataError
@@ -106,12 +106,14 @@ def augmentation_examples(cases: Sequence[Case], path: Path, policy: str = "pape
 
 
 def write_population(cases: Sequence[Case], folder: Path, photographs: bool = True) -> list[Path]:
-    """Write the figures of this module into a folder and return them.
+    """Write the figures of this module, and `distribution` as CSV, into a folder and return the files.
 
     Those that show photographs are drawn only if asked for, melanoma by age and site only where there is one.
     """
-    files = [folder / "class_distribution.png"]
-    class_distribution(cases, files[-1])
+    files = [folder / "class_distribution.csv", folder / "class_distribution.png"]
+    rows = distribution(cases)
+    write_rows(files[0], list(rows[0]), ([*row.values()] for row in rows))
+    class_distribution(cases, files[1])
     if any(case.dx == "mel" for case in cases):
         files.append(folder / "melanoma_by_age_and_site.png")
         by_age_and_site(cases, files[-1])

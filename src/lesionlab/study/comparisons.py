@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lesionlab.study.captions import study_caption
 from lesionlab.study.results import METRICS, PROTOCOLS, Results, Row, value, why_missing
 from lesionlab.study.table import NONE, Cell, Table, interval, number, signed
 
@@ -13,6 +14,8 @@ HOW_TO_READ = (
     "Difference: ours minus the paper's; in bold where the paper's value lies outside our 95 % interval "
     "(bootstrap over lesions)."
 )
+
+CROSS_FITTED = "cross-fitted"
 
 
 def summary(of: Results) -> Table:
@@ -31,7 +34,7 @@ def summary(of: Results) -> Table:
     return Table(
         "summary",
         " | ".join(["Paper", *ours]),
-        "Macro F1 and accuracy with 95 % intervals. " + of.provenance(),
+        "Macro F1 and accuracy with 95 % intervals. " + study_caption(of, designs),
         tuple(columns),
         tuple(rows),
         tuple(record for design in designs for record in _records(of, design)),
@@ -47,9 +50,7 @@ def _summary_cells(of: Results, design: Row, metric: str) -> list[Cell]:
             undone = row is not None and row["status"] != "done"
             cells.append(Cell(row["status"], "missing", link="missing") if row and undone else Cell(NONE, "number"))
             continue
-        cells.append(
-            Cell(number(found["value"]), "ours", interval(found, missing=""), link=made_id(protocol, design["id"]))
-        )
+        cells.append(Cell(number(found["value"]), "ours", reach(row, found, ""), link=made_id(protocol, design["id"])))
     return cells
 
 
@@ -90,7 +91,7 @@ def _compared(of: Results, name: str, title: str, designs: Sequence[Row]) -> Tab
     return Table(
         name,
         title,
-        f"{of.provenance()} {HOW_TO_READ}",
+        f"{study_caption(of, designs)} {HOW_TO_READ}",
         tuple(columns),
         tuple(line for design in designs for line in _lines(of, design)),
         tuple(record for design in designs for record in _records(of, design)),
@@ -139,47 +140,16 @@ def _block(of: Results, protocol: str, design: Row) -> list[list[Cell]] | str:
         lines.append(
             [
                 Cell(number(ours), "ours", link=made_id(protocol, design["id"])),
-                Cell(signed(_minus(ours, published)), kind),
-                Cell(interval(found), "number"),
+                Cell(signed(minus(ours, published)), kind),
+                Cell(reach(row, found, NONE), "number"),
             ]
         )
     return lines
 
 
-def leak_worth(of: Results) -> Table:
-    """Return macro F1 and accuracy of each model under both protocols.
-
-    The two protocols have other test images, so the difference has no paired interval; the paired experiment
-    (`experiments.siblings`) has one. Without both protocols the table has no rows.
-    """
-    rows, records = [], []
-    names = ("macro_f1", "accuracy")
-    for design in of.designs("row", "ensemble", "mix") if set(PROTOCOLS) <= set(of.protocols) else []:
-        pairs = [[value(of.row(protocol, design["id"]), name)["value"] for protocol in PROTOCOLS] for name in names]
-        if None in pairs[0]:
-            continue
-        cells = [Cell(design["label"])]
-        for leaky, clean in pairs:
-            gap = _minus(leaky, clean)
-            cells += [Cell(number(leaky), "number"), Cell(number(clean), "number"), Cell(signed(gap), "ours")]
-        rows.append(tuple(cells))
-        told = {f"{name}_{key}": v for name, pair in zip(names, pairs, strict=True) for key, v in _pair(*pair).items()}
-        records.append({"id": design["id"], "label": design["label"], **told})
-    columns = [f"{name}, {what}" for name in ("F1", "accuracy") for what in ("paper's split", "grouped", "difference")]
-    return Table(
-        "leak_worth",
-        "The same model under both protocols",
-        "The protocols differ in more than the leak: other images judge, 85 against 70 % of the images train, "
-        "and protocol paper chooses epoch and prior on the images that judge. The paired experiment isolates the leak. "
-        + of.provenance(),
-        ("model", *columns),
-        tuple(rows),
-        tuple(records),
-    )
-
-
-def _pair(leaky: float | None, clean: float | None) -> dict[str, float | None]:
-    return {"paper_protocol": leaky, "grouped": clean, "difference": _minus(leaky, clean)}
+def reach(row: Row | None, figure: Mapping[str, float | None], missing: str) -> str:
+    """Return a figure's interval, or that it is by cross-fitting and has none."""
+    return CROSS_FITTED if row and row.get("fitted") else interval(figure, missing=missing)
 
 
 def made_id(protocol: str, identifier: str) -> str:
@@ -222,9 +192,10 @@ def _records(of: Results, design: Row) -> list[dict[str, Any]]:
                     "protocol": protocol,
                     "paper": published,
                     "ours": found["value"],
-                    "difference": _minus(found["value"], published),
+                    "difference": minus(found["value"], published),
                     "low": found["low"],
                     "high": found["high"],
+                    "cross_fitted": bool(row and row.get("fitted")),
                     "status": row["status"] if row else "not run",
                     "reason": row["reason"] if row else "",
                     "command": row["command"] if row else "",
@@ -241,7 +212,8 @@ def _published(design: Row, metric: str) -> float | None:
     return (design["published"] or {}).get(metric)
 
 
-def _minus(a: float | None, b: float | None) -> float | None:
+def minus(a: float | None, b: float | None) -> float | None:
+    """Return a difference, None where a figure is not there."""
     return None if a is None or b is None else a - b
 
 

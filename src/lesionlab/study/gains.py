@@ -10,6 +10,7 @@ import numpy as np
 from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.paired import difference, harm
 from lesionlab.evaluation.predictions import Predictions
+from lesionlab.study.captions import study_caption
 from lesionlab.study.results import METRICS, Results
 from lesionlab.study.table import Cell, Table, interval, signed, sure, texts
 
@@ -24,20 +25,29 @@ def ensemble_gains(of: Results) -> Table:
             if len(members) == len(names):
                 best = max(members, key=lambda row: row["figures"]["metrics"]["macro_f1"]["value"] or 0.0)
                 pairs.append((protocol, best["id"], ensemble["id"]))
-    return _paired(of, "ensemble_gain", "Ensembles against their best member", pairs, ("macro_f1",))
+    return _paired(of, "ensemble", "Ensembles against their best member", pairs, ("macro_f1",))
 
 
 def mix_gains(of: Results) -> Table:
     """Return each Mix-Model's four figures against its base's, with paired intervals over lesions."""
     pairs = [(protocol, mix["recipe"]["base"], mix["id"]) for mix in of.designs("mix") for protocol in of.protocols]
-    return _paired(of, "mix_gain", "Mix-Model against its base", pairs, tuple(METRICS))
+    return _paired(of, "mix", "Mix-Model against its base", pairs, tuple(METRICS))
 
 
-def _paired(of: Results, name: str, title: str, pairs: Sequence[tuple[str, str, str]], metrics: Sequence[str]) -> Table:
-    """Return the differences of (protocol, before, after) models that both have predictions of the same images."""
+def fair_predictions(of: Results, protocol: str, identifier: str) -> Predictions | None:
+    """Return a model's predictions, None where it has none or was fitted on the very images."""
+    row = of.row(protocol, identifier)
+    return None if row and row.get("fitted") else of.predictions(protocol, identifier)
+
+
+def _paired(of: Results, kind: str, title: str, pairs: Sequence[tuple[str, str, str]], metrics: Sequence[str]) -> Table:
+    """Return the differences of (protocol, before, after) models that both have predictions of the same images.
+
+    Models that were fitted on these images are left out: what their predictions gain there is too much.
+    """
     rows, records = [], []
     for protocol, before, after in pairs:
-        first, second = of.predictions(protocol, before), of.predictions(protocol, after)
+        first, second = of.predictions(protocol, before), fair_predictions(of, protocol, after)
         if first is None or second is None:
             continue
         found = difference(first, second)
@@ -54,10 +64,10 @@ def _paired(of: Results, name: str, title: str, pairs: Sequence[tuple[str, str, 
             )
             records.append({"id": after, "against": before, "protocol": protocol, "metric": metric, **figure})
     return Table(
-        name,
+        f"{kind}_gain",
         title,
         "Difference on the same images, 95 % interval of the paired bootstrap over lesions; in bold where it excludes "
-        f"0. {of.provenance()}",
+        f"0. {study_caption(of, of.designs(kind))}",
         ("model", "against", "protocol", "figure", "difference", "95 % interval"),
         tuple(rows),
         tuple(records),
@@ -80,7 +90,7 @@ def harm_report(of: Results) -> Table:
     rows, records = [], []
     for mix in of.designs("mix"):
         for protocol in of.protocols:
-            before, after = of.predictions(protocol, mix["recipe"]["base"]), of.predictions(protocol, mix["id"])
+            before, after = of.predictions(protocol, mix["recipe"]["base"]), fair_predictions(of, protocol, mix["id"])
             if before is None or after is None:
                 continue
             told = {"all": harm(before, after)}
@@ -97,7 +107,7 @@ def harm_report(of: Results) -> Table:
     return Table(
         "harm",
         "Harm report: what the specialists changed",
-        "Exact McNemar test of right answers before and after. " + of.provenance(),
+        "Exact McNemar test of right answers before and after. " + study_caption(of, of.designs("mix")),
         ("model", "protocol", "specialist", *HARM.values()),
         tuple(rows),
         tuple(records),

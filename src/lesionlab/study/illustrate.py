@@ -7,19 +7,26 @@ pages of maps: models in rows (the seed paper's Tables 4 and 5), each class (its
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from lesionlab.data.cases import Case, labelled, pick
+from lesionlab.data.masks import find_masks
 from lesionlab.data.packs import pack
 from lesionlab.data.sources import load_source
 from lesionlab.data.splits import read_split
-from lesionlab.errors import DataError
+from lesionlab.errors import DataError, some
+from lesionlab.files import read_json
 from lesionlab.report.attention import write_attention
 from lesionlab.report.evaluate_model import Counted
 from lesionlab.report.gradcam_pages import class_panel, gradcam_table, mistakes_page, one_of_each
 from lesionlab.report.population import write_population
-from lesionlab.study.results import Results, Row, read_results, value
+from lesionlab.study.kept import kept
+from lesionlab.study.maps import mistaken
+from lesionlab.study.results import Results, Row, read_results
+from lesionlab.study.state import model_digest
 
 TABLES: tuple[str, ...] = ("mel", "nv")
 """The diagnoses of the seed paper's Tables 4 and 5."""
@@ -27,43 +34,96 @@ TABLES: tuple[str, ...] = ("mel", "nv")
 COLUMNS = 4
 """Images of such a table."""
 
+MEASURED = 300
+"""Images on which maps are measured."""
+
+
+@dataclass(frozen=True)
+class Illustrated:
+    """The files that there are now, and in words what had to be left out."""
+
+    files: list[Path]
+    remarks: list[str]
+
 
 def illustrate(
     out: Path,
     data: Path,
     masks: Path | None = None,
-    count: int = 300,
+    count: int = MEASURED,
     source: str | None = None,
     resamples: int = 2000,
     cache: Path | None = None,
     skip_bad: bool = False,
     progress: Counted | None = None,
-) -> list[Path]:
-    """Draw and measure everything that the study in `out` has models for, and return the files.
+) -> Illustrated:
+    """Draw and measure everything that the study in `out` has models for; what is there of the same models stays.
 
-    Specialists and combined models are left out. The pictures show photographs of the source.
+    Specialists are left out, and of combined models all but the Mix-Model's mistakes. The pictures show photographs of
+    the source.
 
     Parameters
     ----------
     masks, count, resamples, cache, skip_bad : see `report.attention.write_attention`.
 
-    Raises `DataError` when `out` holds no study, or none of its rows is done.
+    Raises `DataError` when `out` holds no study, none of its rows is done, or no image has a mask (then all else is
+    drawn before).
     """
     of = read_results(out)
-    if not any(_done(of, protocol) for protocol in of.protocols):
+    trained = {protocol: rows for protocol in of.protocols if (rows := _done(of, protocol))}
+    if not trained:
         raise DataError(f"{out}: no model is done yet", "run the study first: lesionlab study run")
     cases = _readable(of, labelled(load_source(data, source).cases, str(data)), cache, skip_bad)
-    files = write_population(cases, out / "population")
-    trained = {protocol: rows for protocol in of.protocols if (rows := _done(of, protocol))}
-    parts = {protocol: of.state["protocols"][protocol]["part"] for protocol in trained}
+    files = kept(out, "population", _named(cases), lambda: write_population(cases, out / "population"))
+    shown = {protocol: _judged(of, protocol, cases) for protocol in trained}
     for protocol, rows in trained.items():
-        files += _pages(of, protocol, rows, read_split(out / protocol / "split.csv").select(cases, parts[protocol]))
+        made_of = [_models(of, [*rows, *mistaken(of, protocol)]), _named(shown[protocol])]
+        files += kept(out, f"{protocol}_gradcam", made_of, partial(_pages, of, protocol, rows, shown[protocol]))
+    folder, remarks = masks or (data if data.is_dir() else data.parent), []
     for protocol, rows in trained.items():  # last, because masks may be missing
-        models = {row["label"]: out / row["run"] for row in rows}
-        file, part = out / protocol / "attention.json", parts[protocol]
-        write_attention(models, data, file, masks, part, count, source, None, resamples, 0, cache, skip_bad, progress)
-        files.append(file)
-    return files
+        file, part = out / protocol / "attention.json", of.state["protocols"][protocol]["part"]
+        made_of = [_models(of, rows), _named(shown[protocol]), _masks(folder, shown[protocol]), count, resamples]
+        measure = partial(
+            write_attention, {row["label"]: out / row["run"] for row in rows}, data, file, folder, part, count, source,
+            None, resamples, 0, cache, skip_bad, progress,
+        )  # fmt: skip
+        files += kept(out, f"{protocol}_attention", made_of, partial(_written, file, measure))
+        remarks += _left_out(file, protocol)
+    return Illustrated(files, remarks)
+
+
+def _written(file: Path, write: Callable[[], object]) -> list[Path]:
+    write()
+    return [file]
+
+
+def _judged(of: Results, protocol: str, cases: Sequence[Case]) -> list[Case]:
+    """Return the cases that a protocol's models are judged on."""
+    return read_split(of.folder / protocol / "split.csv").select(cases, of.state["protocols"][protocol]["part"])
+
+
+def _named(cases: Sequence[Case]) -> list[dict[str, object]]:
+    return [asdict(case) for case in cases]
+
+
+def _models(of: Results, rows: Sequence[Row]) -> list[list[object]]:
+    """Return what shapes the maps of rows: label, settings, and the digest of the model."""
+    return [[row["label"], row["recipe"], model_digest(of.folder / row["run"])] for row in rows]
+
+
+def _masks(folder: Path, cases: Sequence[Case]) -> list[list[object]]:
+    """Return name, size and change time of the cases' masks; `DataError` where there is none."""
+    found = find_masks(folder, [case.image_id for case in cases])
+    return [[name, path.stat().st_size, path.stat().st_mtime_ns] for name, path in found.items()]
+
+
+def _left_out(file: Path, protocol: str) -> list[str]:
+    """Return in words which images a protocol's maps were not measured on, if any."""
+    told = read_json(file)
+    names = sorted({one["image_id"] for model in told["models"].values() for one in model["left_out"]})
+    if not names:
+        return []
+    return [f"protocol {protocol}: maps could not be measured on {len(names)} images: {some(names)}"]
 
 
 def _readable(of: Results, cases: list[Case], cache: Path | None, skip_bad: bool) -> list[Case]:
@@ -93,11 +153,11 @@ def _pages(of: Results, protocol: str, rows: Sequence[Row], cases: Sequence[Case
                 of.folder / row["run"], one_of_each(cases), page, f"Activation map for each class: {row['label']}"
             )
             yield page
-    general = [row for row in rows if not row["recipe"]["site"]] or list(rows)
-    best = max(general, key=lambda row: value(row, "macro_f1")["value"] or 0.0)
-    if predictions := of.predictions(protocol, best["id"]):
-        pages = mistakes_page(of.folder / best["run"], predictions, cases, folder, label=best["label"])
-        yield from (page.picture for page in pages if page.picture)
+    for row in mistaken(of, protocol):
+        if predictions := of.predictions(protocol, row["id"]):
+            run, identifier = of.folder / row["run"], row["id"]
+            pages = mistakes_page(run, predictions, cases, folder, label=row["label"], name=identifier)
+            yield from (page.picture for page in pages if page.picture)
 
 
 def _by_network(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lesionlab.study.table import Cell, Table
 
@@ -15,9 +15,10 @@ def table_markdown(table: Table) -> str:
     return "\n".join(lines) + f"\n\n{table.caption}\n"
 
 
-def page_markdown(title: str, tables: Iterable[Table]) -> str:
-    """Return a page of tables, each under its title."""
-    return "\n".join([f"# {title}\n", *(f"## {table.title}\n\n{table_markdown(table)}" for table in tables)])
+def page_markdown(title: str, findings: Sequence[str], tables: Iterable[Table]) -> str:
+    """Return a page of the findings and of tables, each under its title."""
+    told = [f"# {title}\n", *(f"- {finding}" for finding in findings), *([""] if findings else [])]
+    return "\n".join([*told, *(f"## {table.title}\n\n{table_markdown(table)}" for table in tables)])
 
 
 def _shown(cell: Cell | None) -> str:

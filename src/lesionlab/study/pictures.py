@@ -1,11 +1,8 @@
-"""The report's pictures: confusion matrices, curves and diagrams drawn anew; population and Grad-CAM ones as they lie.
-
-Pictures that other commands made are taken from OUT/population/NAME.png and OUT/PROTOCOL/gradcam/NAME.png.
-"""
+"""The report's pictures, called after the paper's figures: drawn anew, or taken from OUT/population as they lie."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,67 +11,122 @@ import numpy as np
 
 from lesionlab.diagnoses import CODES
 from lesionlab.files import read_json, write_bytes
-from lesionlab.models.bundle import CARD
+from lesionlab.models.storage import CARD
 from lesionlab.report import figures
+from lesionlab.study.captions import row_caption
 from lesionlab.study.diagrams import ensemble_diagram, mix_diagram
 from lesionlab.study.results import PROTOCOLS, Results, Row
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG in the report's folder `figures`; `text` says in words what it shows, `wide` that it needs the width."""
+    """A PNG in the report's folder `figures`.
+
+    text : what it shows, in words. wide : whether it needs the page's width. photographic : whether it shows
+    photographs.
+    """
 
     path: Path
     caption: str
     text: str
     wide: bool = False
+    photographic: bool = False
 
 
 POPULATION: dict[str, tuple[str, bool]] = {
-    "class_distribution": ("Class distribution (Table 1)", False),
-    "melanoma_by_age_and_site": ("Melanoma by age and body site (Figure 2)", False),
-    "samples": ("Sample images of each diagnosis (Figure 1)", True),
-    "augmentation": ("One image augmented (Figure 4)", True),
+    "samples": ("Figure 1: sample images of each diagnosis", True),
+    "melanoma_by_age_and_site": ("Figure 2: melanoma by age and body site", False),
+    "augmentation": ("Figure 4: one image augmented", True),
+    "class_distribution": ("Table 1, drawn: class distribution", False),
 }
 """Population figures by file name: caption, and whether they show photographs."""
 
+SPECIALISTS: dict[frozenset[str], str] = {
+    frozenset(("mel", "nv")): "Figure 12",
+    frozenset(("akiec", "bcc")): "Figure 13",
+    frozenset(("mel", "bkl")): "Figure 14",
+}
+"""The paper's figures of its specialists, by their pair."""
 
-def confusions(of: Results, folder: Path, *kinds: str) -> list[Picture]:
-    """Draw the confusion matrix of every finished row of the given kinds, both protocols of a row together.
 
-    A specialist's matrix shows its pair only.
-    """
+def models(of: Results, folder: Path) -> list[Picture]:
+    """Draw the confusion matrix of every network: Figure 5, which is of the best one, under each protocol first."""
+    best = next((row["id"] for protocol in of.protocols if (row := of.best(protocol))), "")
+    designs = of.designs("row")
+    first = _both(of, folder, [design for design in designs if design["id"] == best], "Figure 5, the best network")
+    return [*first, *_both(of, folder, [design for design in designs if design["id"] != best])]
+
+
+def ensembles(of: Results, folder: Path) -> list[Picture]:
+    """Draw the confusion matrix of every ensemble; the paper shows none."""
+    return _both(of, folder, of.designs("ensemble"))
+
+
+def specialists(of: Results, folder: Path) -> list[Picture]:
+    """Draw the confusion matrices of the specialists (Figures 12 to 14), each on the images of its pair."""
     return [
-        _confusion(of, folder, protocol, row)
-        for design in of.designs(*kinds)
-        for protocol in of.protocols
-        if (row := of.row(protocol, design["id"])) and row["status"] == "done" and row["figures"]
+        picture
+        for design in of.designs("specialist")
+        for picture in _both(of, folder, [design], SPECIALISTS.get(frozenset(of.pair(design["id"])), ""))
     ]
 
 
-def _confusion(of: Results, folder: Path, protocol: str, row: Row) -> Picture:
+def mixes(of: Results, folder: Path) -> list[Picture]:
+    """Draw each Mix-Model (Figure 15) and its base (Figure 16) in turn, so that they stand side by side."""
+    pictures = []
+    for place, design in enumerate(of.designs("mix")):
+        names = ("Figure 15, the Mix-Model", "Figure 16, its base") if place == 0 else ("", "")
+        for protocol in of.protocols:
+            pair = [of.row(protocol, name) for name in (design["id"], design["recipe"]["base"])]
+            if all(row and _counted(row) for row in pair):
+                pictures += [
+                    _confusion(of, folder, protocol, row, name) for row, name in zip(pair, names, strict=True) if row
+                ]
+    return pictures
+
+
+def _both(of: Results, folder: Path, designs: Iterable[Row], name: str = "") -> list[Picture]:
+    """Draw the confusion matrices of rows, both protocols of a row together."""
+    return [
+        _confusion(of, folder, protocol, row, name)
+        for design in designs
+        for protocol in of.protocols
+        if (row := of.row(protocol, design["id"])) and _counted(row)
+    ]
+
+
+def _counted(row: Row) -> bool:
+    """Return whether a row's confusions are known; those of a model fitted on the judging images are not."""
+    return bool(row["figures"] and "confusion" in row["figures"])
+
+
+def _confusion(of: Results, folder: Path, protocol: str, row: Row, name: str) -> Picture:
+    """Draw one confusion matrix; a specialist's shows its pair only."""
     codes = [code for code in CODES if code in row["recipe"].get("classes", ())] or list(CODES)
     chosen = [CODES.index(code) for code in codes]
     counts = np.asarray(row["figures"]["confusion"]["counts"])[np.ix_(chosen, chosen)]
     path = folder / f"confusion_{protocol}_{row['id']}.png"
     title = f"{row['label']}: {PROTOCOLS[protocol]}"
     figures.confusion_matrix(counts, path, title=title, codes=codes)
-    caption = f"Confusion matrix: {title}. {of.provenance(protocol)}"
-    return Picture(path, caption, f"Confusion matrix of {title}, truth in rows")
+    told = f"{name}: confusion matrix of" if name else "Confusion matrix of"
+    text = f"{told} {title}"
+    return Picture(path, f"{text}. {row_caption(of, protocol, row)}", f"{text}, truth in rows")
 
 
-def curves(of: Results, folder: Path, *kinds: str) -> list[Picture]:
-    """Draw loss and accuracy over the epochs of every trained row of the given kinds."""
+def curves(of: Results, folder: Path) -> list[Picture]:
+    """Draw loss and accuracy over the epochs of every network, that of Figures 6 and 7 under each protocol first."""
+    designs = sorted(of.designs("row", "specialist"), key=lambda design: design["id"] != of.base)
     pictures = []
-    for design in of.designs(*kinds):
+    for design in designs:
         for protocol in of.protocols:
             row = of.row(protocol, design["id"])
             history = of.history(row) if row else []
             if row and history:
                 path = folder / f"curves_{protocol}_{row['id']}.png"
                 figures.curves(history, path)
+                name = "Figures 6 and 7: accuracy and loss" if row["id"] == of.base else "Accuracy and loss"
                 title = f"{row['label']}, protocol {protocol}"
-                told = f"Loss and accuracy over the epochs: {title}. {of.provenance(protocol)}"
+                told = f"{name} over the epochs, {title}. {row_caption(of, protocol, row, images=False)}"
                 pictures.append(Picture(path, told, f"Training curves of {title}"))
     return pictures
 
@@ -87,7 +139,7 @@ def ensemble_diagrams(of: Results, folder: Path) -> list[Picture]:
         protocol, card = _card(of, ensemble["id"])
         members = [of.label(name) for name in ensemble["recipe"]["members"]]
         ensemble_diagram(path, label, ensemble["recipe"]["rule"], members, card.get("fitted", {}).get("weights", ()))
-        told = f"The ensemble as configured (Figure 10): {label}. {_fitted_on(of, protocol)}"
+        told = f"Figure 10: the ensemble as configured, {label}. {_made(of, protocol, ensemble)}"
         pictures.append(Picture(path, told, f"Diagram of {label}: {', '.join(members)}", wide=True))
     return pictures
 
@@ -100,7 +152,7 @@ def mix_diagrams(of: Results, folder: Path) -> list[Picture]:
         protocol, card = _card(of, mix["id"])
         pairs = {of.label(name): of.pair(name) for name in recipe["specialists"]}
         mix_diagram(path, label, of.label(recipe["base"]), pairs, recipe["routing"], card.get("margin"))
-        told = f"The Mix-Model as configured (Figure 11): {label}. {_fitted_on(of, protocol)}"
+        told = f"Figure 11: the Mix-Model as configured, {label}. {_made(of, protocol, mix)}"
         pictures.append(Picture(path, told, f"Diagram of {label}: {', '.join(pairs)}", wide=True))
     return pictures
 
@@ -115,8 +167,10 @@ def _card(of: Results, identifier: str) -> tuple[str, dict[str, Any]]:
     return "", {}
 
 
-def _fitted_on(of: Results, protocol: str) -> str:
-    return of.provenance(protocol) if protocol else "Not made: a member is missing."
+def _made(of: Results, protocol: str, design: Row) -> str:
+    """Return where the numbers in a diagram come from, if the model was made."""
+    row = of.row(protocol, design["id"]) if protocol else None
+    return row_caption(of, protocol, row, images=False) if row else "Not made: a member is missing."
 
 
 def population(of: Results, folder: Path, photographs: bool) -> list[Picture]:
@@ -125,27 +179,11 @@ def population(of: Results, folder: Path, photographs: bool) -> list[Picture]:
     for name, (caption, shows_photographs) in POPULATION.items():
         source = of.folder / "population" / f"{name}.png"
         if source.is_file() and (photographs or not shows_photographs):
-            pictures.append(_taken(source, folder / f"{name}.png", f"{caption}."))
+            pictures.append(taken(source, folder / f"{name}.png", f"{caption}.", shows_photographs))
     return pictures
 
 
-def gradcam(of: Results, folder: Path) -> list[Picture]:
-    """Take over the Grad-CAM figures of OUT/PROTOCOL/gradcam, in the order of their names."""
-    return [
-        _taken(source, folder / f"gradcam_{protocol}_{source.name}", f"{_words(source)}. {of.provenance(protocol)}")
-        for protocol in of.protocols
-        for source in _pngs(of.folder / protocol / "gradcam")
-    ]
-
-
-def _pngs(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.glob("*.png"))
-
-
-def _words(path: Path) -> str:
-    return path.stem.replace("_", " ").capitalize()
-
-
-def _taken(source: Path, path: Path, caption: str) -> Picture:
+def taken(source: Path, path: Path, caption: str, photographic: bool = True) -> Picture:
+    """Return a picture that another command drew, copied to the report."""
     write_bytes(path, source.read_bytes())
-    return Picture(path, caption, caption, wide=True)
+    return Picture(path, caption, caption, wide=True, photographic=photographic)

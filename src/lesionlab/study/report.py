@@ -7,75 +7,101 @@ import io
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from lesionlab.files import write_text
-from lesionlab.study import comparisons, experiments, gains, pictures
+from lesionlab.errors import DataError
+from lesionlab.files import write_json, write_text
+from lesionlab.study import aims, comparisons, experiments, gains, looking, maps, pictures, views
+from lesionlab.study.captions import study_caption
 from lesionlab.study.findings import findings
 from lesionlab.study.markdown import page_markdown
 from lesionlab.study.pictures import Picture
 from lesionlab.study.results import PROTOCOLS, Results, read_results
 from lesionlab.study.table import Table, write_table
 
-REPORT, PAGE, MARKDOWN, TEMPLATE = "report", "index.html", "tables.md", "report.html.j2"
+REPORT, PAGE, MARKDOWN, JSON, TEMPLATE = "report", "index.html", "tables.md", "results.json", "report.html.j2"
+
+PHOTOGRAPH_WIDTH = 1400
+"""Most pixels of a picture of photographs in the page, of which the file beside it has all."""
 
 
-PHOTOGRAPHIC_BYTES = 250_000
-"""Pictures of more bytes are photographs for the most part."""
+def write_report(out: Path, photographs: bool = True, folder: Path | None = None) -> Path:
+    """Write the report of the study in `out` and return its page, index.html in `folder` (OUT/report where None).
 
+    Beside it lie figures/*.png, tables/*.csv, tables.md and results.json; what an earlier report left in figures and
+    tables is deleted. None of them names a folder of the machine. `photographs` False leaves out every picture that
+    shows one: sample images, augmentation, Grad-CAM, mistakes.
 
-def write_report(out: Path, photographs: bool = True) -> Path:
-    """Write the report of the study in `out` and return its page, OUT/report/index.html.
-
-    Beside it lie figures/*.png, tables/*.csv and tables.md. What an earlier report left in figures and tables is
-    deleted. `photographs` False leaves out every picture that shows one: sample images, augmentation, Grad-CAM.
-
-    Raises `DataError` where `out` holds no study. Needs jinja2 and matplotlib.
+    Raises `DataError` where `out` holds no study, or `folder` something that is no report. Needs jinja2 and matplotlib.
     """
     of = read_results(out)
-    folder = out / REPORT
+    if folder:
+        _check_folder(folder)
+    folder = folder or out / REPORT
+    write_json(folder / JSON, _content(of))
     tables = _tables(of)
     drawn = _pictures(of, folder / "figures", photographs)
     for table in tables.values():
         write_table(folder / "tables" / f"{table.name}.csv", table)
-    write_text(folder / MARKDOWN, page_markdown(of.state["title"], tables.values()))
+    write_text(folder / MARKDOWN, page_markdown(of.state["title"], findings(of), tables.values()))
     write_text(folder / PAGE, _page(of, tables, drawn, photographs))
     _sweep(folder / "tables", {f"{table.name}.csv" for table in tables.values()})
     _sweep(folder / "figures", {picture.path.name for group in drawn.values() for picture in group})
     return folder / PAGE
 
 
+def _check_folder(folder: Path) -> None:
+    """Raise `DataError` where writing a report would delete or replace what is none."""
+    there = [name for name in (PAGE, MARKDOWN, "tables", "figures") if (folder / name).exists()]
+    if there and not (folder / JSON).is_file():
+        raise DataError(f"{folder}: holds something that is no report ({', '.join(there)})", "choose another --out")
+
+
+def _content(of: Results) -> dict[str, Any]:
+    """Return all figures of the study, for JSON: its state, and what goes beyond its grid where that was made."""
+    attention = dict(of.experiments(looking.FILE))
+    return {**of.state, "siblings": of.siblings() or None, "attention": attention or None}
+
+
 def _tables(of: Results) -> dict[str, Table]:
     """Return the tables that have rows, by name, in the order of the page."""
     tables = (
         comparisons.summary(of),
+        aims.aims(of),
+        experiments.class_distribution(of),
         *(comparisons.paper_table(of, number) for number in (3, 2)),
         comparisons.others(of),
         comparisons.ensembles(of),
         gains.ensemble_gains(of),
+        views.views_table(of),
         comparisons.paper_table(of, 6),
         gains.mix_gains(of),
         gains.harm_report(of),
         experiments.leak(of),
-        comparisons.leak_worth(of),
+        experiments.leak_worth(of),
         experiments.siblings(of),
-        experiments.attention(of),
+        looking.attention(of),
+        looking.colour_against_gray(of),
     )
     return {table.name: table for table in tables if table.rows}
 
 
 def _pictures(of: Results, folder: Path, photographs: bool) -> dict[str, list[Picture]]:
     """Draw and return the pictures by the section of the page that shows them."""
+    papers_maps, other_maps = maps.gradcam(of, folder) if photographs else ([], [])
     return {
         "population": pictures.population(of, folder, photographs),
-        "ensembles": pictures.ensemble_diagrams(of, folder),
-        "mixes": pictures.mix_diagrams(of, folder),
-        "combined": pictures.confusions(of, folder, "ensemble", "mix"),
-        "specialists": pictures.confusions(of, folder, "specialist"),
-        "models": pictures.confusions(of, folder, "row"),
-        "curves": pictures.curves(of, folder, "row", "specialist"),
-        "gradcam": pictures.gradcam(of, folder) if photographs else [],
+        "models": pictures.models(of, folder),
+        "curves": pictures.curves(of, folder),
+        "ensemble_diagrams": pictures.ensemble_diagrams(of, folder),
+        "ensembles": pictures.ensembles(of, folder),
+        "mix_diagrams": pictures.mix_diagrams(of, folder),
+        "specialists": pictures.specialists(of, folder),
+        "mixes": pictures.mixes(of, folder),
+        "maps": papers_maps,
+        "other_maps": other_maps,
     }
 
 
@@ -95,7 +121,7 @@ def _page(of: Results, tables: dict[str, Table], drawn: dict[str, list[Picture]]
         findings=findings(of),
         missing=_missing(of),
         made=experiments.how_made(of),
-        provenance=of.provenance(),
+        provenance=study_caption(of),
     )
 
 
@@ -111,15 +137,15 @@ def _missing(of: Results) -> list[dict[str, str]]:
     ]
 
 
-def _data_uri(path: Path) -> str:
-    """Return a picture as a data URI: charts to the bit, pages of photographs as WebP, a twentieth of the size."""
-    content, kind = path.read_bytes(), "png"
-    if len(content) > PHOTOGRAPHIC_BYTES:
-        smaller = io.BytesIO()
-        with Image.open(path) as picture:
-            picture.convert("RGB").save(smaller, "WEBP", quality=80)
-        content, kind = smaller.getvalue(), "webp"
-    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
+def _data_uri(picture: Picture) -> str:
+    """Return a picture as a WebP data URI: charts to the pixel, photographs at a twentieth of their size."""
+    content = io.BytesIO()
+    with Image.open(picture.path) as opened:
+        pixels = opened.convert("RGB")
+    if picture.photographic:
+        pixels.thumbnail((PHOTOGRAPH_WIDTH, pixels.height))
+    pixels.save(content, "WEBP", lossless=not picture.photographic, quality=80)
+    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode("ascii")
 
 
 def _sweep(folder: Path, kept: Iterable[str]) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 from lesionlab.errors import DataError
 from lesionlab.evaluation.predictions import Predictions, read_predictions
 from lesionlab.files import read_json, read_text
+from lesionlab.models.storage import CARD
+from lesionlab.study.passing import without_paths
+from lesionlab.study.siblings import FOLDER, RESULT
 
 Row = dict[str, Any]
 """One row of study.json: a trained network, a specialist, an ensemble or a Mix-Model."""
@@ -25,8 +28,6 @@ METRICS: dict[str, str] = {
     "macro_f1": "F1",
 }
 """The paper's four figures, as metrics.json and as the paper call them; all but accuracy are macro means."""
-
-PARTS: dict[str, str] = {"val": "validation images", "test": "test images"}
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,25 @@ class Results:
         """Return the label of the row of that id, the id itself where there is none."""
         return next((str(row["label"]) for row in self.designs() if row["id"] == identifier), identifier)
 
+    def lead(self, protocol: str) -> Row | None:
+        """Return the row that stands for the paper's best network: `base`, or `best` where that is not done."""
+        base = self.row(protocol, self.base)
+        return base if base and base["status"] == "done" else self.best(protocol)
+
     def row(self, protocol: str, identifier: str) -> Row | None:
         """Return the row of that id, None where the protocol has none."""
         return next((row for row in self.rows(protocol) if row["id"] == identifier), None)
+
+    @property
+    def base(self) -> str:
+        """The id of the first Mix-Model's base, which is the paper's best network; "" in a study without one."""
+        return next((str(mix["recipe"]["base"]) for mix in self.designs("mix")), "")
+
+    def best(self, protocol: str) -> Row | None:
+        """Return the network with the highest macro F1, of one body site only where no other is done; None without."""
+        done = [row for row in self.rows(protocol, "row") if row["status"] == "done"]
+        general = [row for row in done if not row["recipe"].get("site")]
+        return max(general or done, key=lambda row: value(row, "macro_f1")["value"] or 0.0, default=None)
 
     def pair(self, identifier: str) -> list[str]:
         """Return the diagnoses that a specialist was trained for; [] for a row that knows all."""
@@ -90,40 +107,46 @@ class Results:
         for protocol in self.protocols:
             path = self.folder / protocol / name
             if path.is_file():
-                yield protocol, read_json(path)
+                yield protocol, without_paths(read_json(path))
 
-    def provenance(self, *protocols: str) -> str:
-        """Return where figures come from, for a caption: protocol, part, images, split, seed and budget."""
-        told = []
-        for name in protocols or self.protocols:
-            about = self.state["protocols"][name]
-            part = about["part"]
-            images = f"{about['images'][part]:,} " if part in about["images"] else ""
-            told.append(f"Protocol {name}: {images}{PARTS.get(part, part)}, split {about['split']}.")
-        seeds = sorted({row["recipe"]["seed"] for row in self.designs() if "seed" in row["recipe"]})
-        if seeds:
-            told.append(f"Seed {', '.join(map(str, seeds))}.")
-        rows = [row for name in protocols or self.protocols for row in self.rows(name)]
-        fitted = sorted({row["label"] for row in rows if row.get("fitted")})
-        if fitted:
-            told.append(f"Fitted on validation images, which judge them under protocol paper: {', '.join(fitted)}.")
-        note = self.state["note"].rstrip(".")
-        return " ".join([*told, f"Budget {self.state['budget']}{f' ({note})' if note else ''}."])
+    def siblings(self) -> dict[str, Any]:
+        """Return what the paired leak experiment found (see `siblings.run_siblings`), {} where it was not made."""
+        path = self.folder / FOLDER / RESULT
+        found: dict[str, Any] = without_paths(read_json(path)) if path.is_file() else {}
+        return found
 
 
 def read_results(folder: Path) -> Results:
-    """Read a study's folder; `DataError` where it holds no study or a damaged one."""
+    """Read a study's folder; `DataError` where it holds no study or a damaged one.
+
+    No text of it names a folder of the machine, and models fitted on the images that judge them have cross-fitted
+    figures.
+    """
     path = folder / "study.json"
     if not path.is_file():
         raise DataError(f"{folder}: no study here (study.json is missing)", "make one with: lesionlab study run")
-    state = read_json(path)
+    state = without_paths(read_json(path))
     if not isinstance(state, dict) or not isinstance(state.get("protocols"), dict) or not state["protocols"]:
         raise DataError(f"{path}: this is not the state of a study", "run the study again; finished rows are kept")
     found = Results(folder, state)
     if not found.protocols:
         known = ", ".join(PROTOCOLS)
         raise DataError(f"{path}: its protocols are none of {known}", "run the study again with --protocol")
+    for row in (row for protocol in found.protocols for row in found.rows(protocol)):
+        if row.get("fitted") and row["figures"]:
+            row["figures"] = _cross_fitted(folder, row)
     return found
+
+
+def _cross_fitted(folder: Path, row: Row) -> dict[str, Any]:
+    """Return the figures of a model that was fitted on the very images that judge it: those by cross-fitting.
+
+    They are in its card (see `training.combining`) and have no intervals. What else was counted of its answers to
+    these images (confusions, classes) is too good, and left out.
+    """
+    known = read_json(folder / row["run"] / "model" / CARD)["metrics"]["validation"]
+    metrics = {name: {"value": known.get(name), "low": None, "high": None} for name in row["figures"]["metrics"]}
+    return {"images": row["figures"]["images"], "metrics": metrics}
 
 
 def value(row: Row | None, metric: str) -> dict[str, float | None]:

@@ -6,6 +6,7 @@ Several processes may run one study in one folder: each takes the models that no
 from __future__ import annotations
 
 import datetime
+import shutil
 import sys
 import time
 import traceback
@@ -16,18 +17,20 @@ from typing import Any, Protocol
 from lesionlab.data.cases import Case
 from lesionlab.data.packs import pack
 from lesionlab.data.splits import Split, grouped, paper, read_split
-from lesionlab.errors import BusyError, ModelError, UsageError, UserError
+from lesionlab.errors import EXIT_BUG, BusyError, UsageError, UserError
 from lesionlab.evaluation.intervals import check_resamples
-from lesionlab.files import lock, read_json, write_json
-from lesionlab.models.backbones import timm_name
+from lesionlab.files import lock, read_json, sweep_partials, write_json
 from lesionlab.report.evaluate_model import evaluate_model
 from lesionlab.study import state
-from lesionlab.study.grid import EnsembleRow, Grid, MixRow, Row, check_networks, check_only, chosen_budget, settings
+from lesionlab.study.grid import Grid, check_networks, check_only, chosen_budget, settings
+from lesionlab.study.rows import EnsembleRow, MixRow, Row, Siblings
+from lesionlab.study.weights import NotRunError, find_weights, reaching
 from lesionlab.training import run
 from lesionlab.training.combining import build_ensemble, build_mix
 from lesionlab.training.loop import Reporter
 from lesionlab.training.material import Job, labelled_cases
 from lesionlab.training.signals import RunStoppedError
+from lesionlab.training.validation import Images
 
 WAIT_SECONDS = 2.0
 """Between two looks whether another process has packed the images."""
@@ -73,9 +76,10 @@ class Study:
         """What networks start from: "imagenet", "none" or a folder."""
         return self.weights or chosen_budget(self.grid, self.budget).weights
 
-
-class NotRunError(Exception):
-    """A model that cannot be made yet, or not here; the message says why."""
+    @property
+    def paired(self) -> Siblings | None:
+        """The paired leak experiment, if the budget has one and the whole grid and intervals are asked for."""
+        return chosen_budget(self.grid, self.budget).siblings if self.resamples and not self.only else None
 
 
 def run_study(study: Study, screen: Screen) -> dict[str, Any]:
@@ -114,19 +118,6 @@ def make_split(protocol: str, cases: list[Case], seed: int) -> Split:
     return paper(cases, seed) if protocol == "paper" else grouped(cases, seed)
 
 
-def find_weights(start: str, architecture: str) -> str:
-    """Return what `training.material.Job` takes for a network: "imagenet", "none", or its file in the folder `start`.
-
-    Raises `NotRunError` where the folder lacks the file.
-    """
-    if start in ("imagenet", "none"):
-        return start
-    file = Path(start) / f"{timm_name(architecture)}.safetensors"
-    if not file.is_file():
-        raise NotRunError(f"ImageNet weights not reachable (file {file.name} is missing)")
-    return str(file)
-
-
 def _begun(study: Study) -> dict[str, Any]:
     return {
         "named": study.named or study.grid.name,
@@ -148,13 +139,12 @@ def _pack(study: Study, cases: list[Case], size: int, screen: Screen) -> None:
 
 def _attempt(study: Study, protocol: str, item: state.Item, screen: Screen) -> None:
     """Make and judge one model unless that is done or another process is at it; note what stands in the way."""
-    folder = state.folder_of(study.out, protocol, item)
-    if state.is_done(folder, protocol):
+    if state.is_done(study.out, protocol, item, study.grid):
         return
     try:
         with lock(study.out / protocol / "locks" / item.id, "the model"):
-            if not state.is_done(folder, protocol):
-                _note_failure(study, protocol, item, folder, screen)
+            if not state.is_done(study.out, protocol, item, study.grid):
+                _note_failure(study, protocol, item, state.folder_of(study.out, protocol, item), screen)
     except BusyError:
         screen.line(f"{protocol}, {item.id}: another process is at it")
 
@@ -163,6 +153,7 @@ def _note_failure(study: Study, protocol: str, item: state.Item, folder: Path, s
     """Make and judge one model; whatever fails becomes a note beside its folder."""
     note = state.note_of(folder)
     note.unlink(missing_ok=True)
+    found: dict[str, Any]
     try:
         _check_needs(study, protocol, item)
         if isinstance(item, Row):
@@ -178,12 +169,12 @@ def _note_failure(study: Study, protocol: str, item: state.Item, folder: Path, s
     except (BusyError, RunStoppedError):
         raise
     except NotRunError as reason:
-        found = {"status": "not run", "reason": str(reason)}
+        found = {"status": "not run", "reason": str(reason), "exit_code": None}
     except UserError as error:
-        found = {"status": "failed", "reason": str(error)}
+        found = {"status": "failed", "reason": str(error), "exit_code": error.exit_code}
     except Exception as error:  # a fault of ours, or of the machine, ends one model and not the night's work
         what = f"{type(error).__name__}: {error}"
-        found = {"status": "failed", "reason": what, "trace": traceback.format_exc()}
+        found = {"status": "failed", "reason": what, "exit_code": EXIT_BUG, "trace": traceback.format_exc()}
     write_json(note, found)
     screen.line(f"{protocol}, {item.id}: {found['status']}: {found['reason']}")
 
@@ -192,10 +183,10 @@ def _check_needs(study: Study, protocol: str, item: state.Item) -> None:
     """Raise `NotRunError` unless every row that this model needs is done, on this protocol's very split."""
     split = read_split(study.out / protocol / "split.csv").fingerprint
     for name in state.needs(item):
-        folder = state.folder_of(study.out, protocol, study.grid.row(name))
-        if not state.is_done(folder, protocol):
+        row = study.grid.row(name)
+        if not state.is_done(study.out, protocol, row, study.grid):
             raise NotRunError(f"{name} is not done")
-        if read_json(folder / "run.json")["split"]["fingerprint"] != split:
+        if read_json(state.folder_of(study.out, protocol, row) / "run.json")["split"]["fingerprint"] != split:
             raise NotRunError(f"{name} was trained on another split")
 
 
@@ -208,12 +199,8 @@ def _train(study: Study, protocol: str, row: Row, folder: Path, screen: Screen) 
         cache=study.cache, skip_bad=study.skip_bad, resume=True,
     )  # fmt: skip
     screen.begin(f"{protocol}, {row.id}: {recipe.architecture}", recipe.epochs)
-    try:
+    with reaching(weights, folder):
         run.train(job, screen, screen.counted)
-    except ModelError as error:
-        if weights == "imagenet" and not (folder / "run.json").is_file():
-            raise NotRunError(f"ImageNet weights not reachable ({error.message})") from None
-        raise
 
 
 def _clear_unbegun(folder: Path) -> None:
@@ -221,16 +208,19 @@ def _clear_unbegun(folder: Path) -> None:
     if folder.is_dir() and not (folder / "run.json").is_file():
         for name in ("recipe.yaml", "split.csv", "cases.csv"):
             (folder / name).unlink(missing_ok=True)
+        sweep_partials(folder)
 
 
 def _combine(study: Study, protocol: str, item: EnsembleRow | MixRow, folder: Path, screen: Screen) -> None:
-    """Combine the members' runs, unless that was done before."""
-    if (folder / "model").is_dir():
+    """Combine the members' runs, unless that was done before with the very models that lie there now."""
+    if state.is_current(study.out, protocol, item, study.grid):
         return
+    for stale in ("evaluation", "model"):
+        shutil.rmtree(folder / stale, ignore_errors=True)
     screen.begin(f"{protocol}, {item.id}", 0)
     first, *others = [state.folder_of(study.out, protocol, study.grid.row(name)) for name in state.needs(item)]
-    images = (study.data, study.source, study.cache, study.skip_bad, screen.counted)
+    images = Images(study.data, study.source, study.cache, study.skip_bad, screen.counted)
     if isinstance(item, EnsembleRow):
-        build_ensemble([first, *others], item.rule, folder, *images)
+        build_ensemble([first, *others], item.rule, folder, images)
     else:
-        build_mix(first, others, item.routing, folder, *images)
+        build_mix(first, others, item.routing, folder, images)

@@ -62,6 +62,21 @@ class Experiment:
         """Where the runs and the result lie."""
         return self.out / FOLDER
 
+    @property
+    def runs(self) -> list[Path]:
+        """The folders of all runs."""
+        return [arm_folder(self.out, arm, seed) for seed in self.seeds for arm in ARMS]
+
+
+def arm_folder(out: Path, arm: str, seed: int) -> Path:
+    """Return the folder of one of the experiment's runs."""
+    return out / FOLDER / f"{arm}-{seed}"
+
+
+def is_judged(run: Path) -> bool:
+    """Return whether a run has answered the test images; metrics.json is what an evaluation writes last."""
+    return (run / "evaluation" / "test" / "metrics.json").is_file()
+
 
 def run_siblings(
     of: Experiment, screen: Reporter, progress: Callable[[str, int, int], None] | None = None
@@ -105,7 +120,7 @@ def run_siblings(
 
 def _job(of: Experiment, arm: str, seed: int) -> Job:
     return Job(
-        of.data, of.folder / f"{arm}-{seed}", of.recipe.model_copy(update={"seed": seed}), of.source,
+        of.data, arm_folder(of.out, arm, seed), of.recipe.model_copy(update={"seed": seed}), of.source,
         str(of.folder / f"{arm}.csv"), None, of.weights, (), of.cache, of.skip_bad, resume=True,
     )  # fmt: skip
 
@@ -132,13 +147,12 @@ def _check_folder(of: Experiment, splits: Mapping[str, Split]) -> None:
 
 def _predictions(of: Experiment, run: Path, progress: Callable[[str, int, int], None] | None) -> Predictions:
     """Return the answers to the test images, made now unless the run has them."""
-    folder = run / "evaluation" / "test"
-    if not (folder / "metrics.json").is_file():  # the last file that an evaluation writes
+    if not is_judged(run):
         evaluate_model(
             run, of.data, "test", of.source, resamples=of.resamples, cache=of.cache, skip_bad=of.skip_bad,
             command=" ".join(sys.argv), progress=progress,
         )  # fmt: skip
-    return read_predictions(folder / "predictions.csv")
+    return read_predictions(run / "evaluation" / "test" / "predictions.csv")
 
 
 def _result(
@@ -150,7 +164,7 @@ def _result(
     """Return the content of `RESULT` for the seeds that are done."""
     done = of.seeds[: len(pairs)]
     values: list[dict[str, Any]] = [
-        {arm: _values(of.folder / f"{arm}-{seed}") for arm in ARMS} | {"seed": seed} for seed in done
+        {arm: _values(arm_folder(of.out, arm, seed)) for arm in ARMS} | {"seed": seed} for seed in done
     ]
     per_seed = [one | {"difference": difference(*pair, of.resamples)} for one, pair in zip(values, pairs, strict=True)]
     pooled = mean_difference(pairs, of.resamples)

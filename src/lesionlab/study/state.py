@@ -11,9 +11,10 @@ import yaml
 from lesionlab.data.cases import Case
 from lesionlab.data.splits import Split, read_split, siblings_across, write_split
 from lesionlab.errors import DataError, UsageError
-from lesionlab.files import read_json, write_json, write_text
-from lesionlab.models.bundle import CARD
-from lesionlab.study.grid import EnsembleRow, Grid, MixRow, Row, fingerprint, load_grid, settings
+from lesionlab.files import checksum, lock, read_json, write_json, write_text
+from lesionlab.models.storage import CARD
+from lesionlab.study.grid import Grid, fingerprint, load_grid, settings
+from lesionlab.study.rows import EnsembleRow, MixRow, Row
 
 GRID, BEGUN, STATE = "grid.yaml", "begun.json", "study.json"
 PARTS: dict[str, str] = {"paper": "val", "grouped": "test"}
@@ -33,9 +34,29 @@ def note_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.note.json")
 
 
-def is_done(folder: Path, protocol: str) -> bool:
-    """Return whether a model is made and judged; metrics.json is what an evaluation writes last."""
-    return (folder / "evaluation" / PARTS[protocol] / "metrics.json").is_file()
+def is_done(out: Path, protocol: str, item: Item, grid: Grid) -> bool:
+    """Return whether a model is made and judged; one that is made of others, only while they are the same."""
+    return metrics_of(out, protocol, item).is_file() and (
+        isinstance(item, Row) or is_current(out, protocol, item, grid)
+    )
+
+
+def metrics_of(out: Path, protocol: str, item: Item) -> Path:
+    """Return the file that a model's evaluation writes last."""
+    return folder_of(out, protocol, item) / "evaluation" / PARTS[protocol] / "metrics.json"
+
+
+def is_current(out: Path, protocol: str, item: EnsembleRow | MixRow, grid: Grid) -> bool:
+    """Return whether a model is made of the very models that lie in its members' rows now."""
+    card = folder_of(out, protocol, item) / "model" / CARD
+    rows = [folder_of(out, protocol, grid.row(name)) for name in needs(item)]
+    return card.is_file() and list(read_json(card)["members"].values()) == [model_digest(row) for row in rows]
+
+
+def model_digest(folder: Path) -> str:
+    """Return the SHA-256 of the card of the model in `folder`, which names every file of it; "" where there is none."""
+    card = folder / "model" / CARD
+    return checksum(card) if card.is_file() else ""
 
 
 def items(grid: Grid) -> tuple[Item, ...]:
@@ -97,8 +118,8 @@ def collect(out: Path) -> dict[str, Any]:
     Keys: study, title, budget, note, grid (fingerprint), weights, command, created, and protocols: name -> {split
     (fingerprint), part, images: part -> count, leak: dx -> [images whose lesion is also in train, images], rows}. A row
     has id, label, kind (row, specialist, ensemble, mix), table, number, published, status (done, failed, not run,
-    unfinished), reason, run (path in `out`), command, seconds (of training), recipe, figures (metrics.json),
-    fitted (whether weights or a margin were fitted on the images that judge).
+    unfinished), reason, exit_code (of what failed, else None), run (path in `out`), command, seconds (of training),
+    recipe, figures (metrics.json), fitted (whether weights or a margin were fitted on the images that judge).
     Raises `DataError` when `out` holds no study.
     """
     if not (out / BEGUN).is_file():
@@ -127,9 +148,10 @@ def collect(out: Path) -> dict[str, Any]:
 
 
 def write_state(out: Path) -> dict[str, Any]:
-    """Write OUT/study.json anew and return its content."""
-    state = collect(out)
-    write_json(out / STATE, state)
+    """Write OUT/study.json anew and return its content, one process after the other: the last one has seen most."""
+    with lock(out, "the study", wait=True):
+        state = collect(out)
+        write_json(out / STATE, state)
     return state
 
 
@@ -146,8 +168,7 @@ def missing(state: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 def _row(out: Path, protocol: str, item: Item, grid: Grid, begun: dict[str, Any]) -> dict[str, Any]:
     folder = folder_of(out, protocol, item)
     described = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
-    status, reason = _status(folder, protocol)
-    metrics = folder / "evaluation" / PARTS[protocol] / "metrics.json"
+    status, reason, exit_code = _status(out, protocol, item, grid)
     return {
         "id": item.id,
         "label": item.label,
@@ -158,11 +179,12 @@ def _row(out: Path, protocol: str, item: Item, grid: Grid, begun: dict[str, Any]
         "base_published": _base_published(item),
         "status": status,
         "reason": reason,
+        "exit_code": exit_code,
         "run": str(folder.relative_to(out)) if folder.is_dir() else None,
         "command": _command(protocol, item, grid, begun),
         "seconds": described.get("training", {}).get("seconds"),
         "recipe": _settings(item, grid, begun["budget"]),
-        "figures": read_json(metrics) if status == "done" else None,
+        "figures": read_json(metrics_of(out, protocol, item)) if status == "done" else None,
         "fitted": _fitted(folder, protocol),
     }
 
@@ -177,15 +199,19 @@ def _fitted(folder: Path, protocol: str) -> bool:
     return card.is_file() and read_json(card).get("training", {}).get("fitted_on", {}).get("part") == PARTS[protocol]
 
 
-def _status(folder: Path, protocol: str) -> tuple[str, str]:
-    if is_done(folder, protocol):
-        return "done", ""
+def _status(out: Path, protocol: str, item: Item, grid: Grid) -> tuple[str, str, int | None]:
+    """Return a model's status, the reason where it is not done, and the exit code of a failure."""
+    folder = folder_of(out, protocol, item)
+    if is_done(out, protocol, item, grid):
+        return "done", "", None
     if note_of(folder).is_file():
         note = read_json(note_of(folder))
-        return note["status"], note["reason"]
+        return note["status"], note["reason"], note["exit_code"]
+    if (folder / "model").is_dir() and not isinstance(item, Row) and not is_current(out, protocol, item, grid):
+        return "unfinished", "a member was trained anew; the same command makes it anew too", None
     if (folder / "run.json").is_file():
-        return "unfinished", "the same command goes on with it"
-    return "not run", "not begun"
+        return "unfinished", "the same command goes on with it", None
+    return "not run", "not begun", None
 
 
 def _kind(item: Item) -> str:

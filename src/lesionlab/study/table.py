@@ -76,8 +76,8 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """Return a difference with its sign (a true minus), a dash for None."""
-    return NONE if value is None else f"{value:+.{digits}f}".replace("-", "−")
+    """Return a difference with its sign (a true minus; what rounds to 0 has a plus), a dash for None."""
+    return NONE if value is None else f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 def interval(figure: Mapping[str, float | None], digits: int = 3, missing: str = NONE) -> str:

@@ -8,57 +8,86 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lesionlab.errors import UserError
+from lesionlab.errors import EXIT_BUG, EXIT_OK, UserError
 from lesionlab.files import write_text
-from lesionlab.study.grid import Siblings, chosen_budget, settings
+from lesionlab.study.grid import check_only, settings
 from lesionlab.study.illustrate import illustrate
 from lesionlab.study.report import write_report
-from lesionlab.study.runner import NotRunError, Screen, Study, find_weights, run_study
+from lesionlab.study.rows import Siblings
+from lesionlab.study.runner import Screen, Study, run_study
 from lesionlab.study.siblings import Experiment, run_siblings
+from lesionlab.study.views import judge_views
+from lesionlab.study.weights import NotRunError, find_weights, reaching
 from lesionlab.training.signals import RunStoppedError
 
 
 @dataclass(frozen=True)
 class Whole:
-    """What a study left: its state, its page, and the stages that could not be made, with the reason."""
+    """What a study left: its state, its page, the stages that could not be made, with the reason, and the exit code.
+
+    exit_code : the lowest of those of the models and stages that this call failed to make; see `errors`. What was not
+    run because weights are missing, or because another process is at it, is no failure.
+    """
 
     state: dict[str, Any]
     page: Path
     left_out: dict[str, str]
+    exit_code: int
 
 
 def run_whole(study: Study, screen: Screen) -> Whole:
     """Run the study, then what goes beyond its grid, and write the report. A second call goes on where it stopped.
 
-    The paired experiment is made where the budget has one, and the whole grid and intervals are asked for. A stage that
-    fails (missing masks, no siblings) is left out with its reason and the rest goes on. Raises as `run_study` does.
+    The paired experiment is made where `Study.paired` asks for it. A stage that fails (no masks, no siblings) is left
+    out with its reason and the rest goes on. Raises as `run_study` does.
     """
     state = run_study(study, screen)
-    stages: dict[str, Callable[[], object]] = {}
+    stages: dict[str, Callable[[], None]] = {}
     if any(row["status"] == "done" for found in state["protocols"].values() for row in found["rows"]):
-        stages["pictures and maps"] = lambda: illustrate(
-            study.out, study.data, source=study.source, resamples=study.resamples, cache=study.cache,
-            skip_bad=study.skip_bad, progress=screen.counted,
-        )  # fmt: skip
-    paired = chosen_budget(study.grid, study.budget).siblings
-    if paired and not study.only and study.resamples:
+        stages["pictures and maps"] = lambda: _illustrate(study, screen)
+        stages["several views"] = lambda: _judge_views(study, screen)
+    if paired := study.paired:
         stages["the paired leak experiment"] = lambda: _run_siblings(study, paired, screen)
-    left_out = {}
+    left_out, codes = {}, _failures(study, state)
     for name, make in stages.items():
         screen.begin(name, 0)
         try:
             make()
-        except (NotRunError, UserError) as reason:
+        except NotRunError as reason:
             left_out[name] = str(reason)
+        except UserError as error:
+            left_out[name] = str(error)
+            codes.append(error.exit_code)
         except RunStoppedError:
             write_report(study.out)
             raise
         except Exception as error:  # a fault of ours, or of the machine, must not cost the report
             left_out[name] = f"{type(error).__name__}: {error}"
+            codes.append(EXIT_BUG)
             write_text(study.out / "left_out.txt", traceback.format_exc())
         if name in left_out:
             screen.line(f"{name}: left out: {left_out[name]}")
-    return Whole(state, write_report(study.out), left_out)
+    return Whole(state, write_report(study.out), left_out, min(codes, default=EXIT_OK))
+
+
+def _failures(study: Study, state: dict[str, Any]) -> list[int]:
+    """Return the exit codes of the models that this call took up and that failed."""
+    only = check_only(study.grid, study.only)
+    rows = [row for protocol in study.protocols for row in state["protocols"][protocol]["rows"]]
+    return [row["exit_code"] for row in rows if row["id"] in only and row["status"] == "failed"]
+
+
+def _illustrate(study: Study, screen: Screen) -> None:
+    found = illustrate(
+        study.out, study.data, source=study.source, resamples=study.resamples, cache=study.cache,
+        skip_bad=study.skip_bad, progress=screen.counted,
+    )  # fmt: skip
+    for remark in found.remarks:
+        screen.line(remark)
+
+
+def _judge_views(study: Study, screen: Screen) -> None:
+    judge_views(study.out, study.data, study.source, study.resamples, study.cache, study.skip_bad, screen.counted)
 
 
 def _run_siblings(study: Study, paired: Siblings, screen: Screen) -> None:
@@ -69,4 +98,5 @@ def _run_siblings(study: Study, paired: Siblings, screen: Screen) -> None:
         study.data, study.out, recipe, weights, tuple(range(paired.seeds)), study.grid.seed, study.resamples,
         study.source, (), study.cache, study.skip_bad,
     )  # fmt: skip
-    run_siblings(experiment, screen, screen.counted)
+    with reaching(weights, *experiment.runs):
+        run_siblings(experiment, screen, screen.counted)

@@ -8,31 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lesionlab.data.cases import Case
-from lesionlab.data.packs import Pack
 from lesionlab.data.splits import Split, read_split, write_split
 from lesionlab.errors import DataError, UsageError
-from lesionlab.evaluation.predictions import Predictions, read_predictions
+from lesionlab.files import is_partial
 from lesionlab.models.bundle import Bundle, read_bundle
 from lesionlab.models.cascade import ROUTINGS, Floats, Ints, Pair, route
 from lesionlab.models.composite import BASE, Composite, Ensemble, Mix, card_digests, write_composite
 from lesionlab.models.ensemble import RULES, Fitted
 from lesionlab.models.members import check_members, common_training
-from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.evaluate_model import Counted, part_images, predict_cases, run_folder
+from lesionlab.report.evaluate_model import LOOKS, run_folder
 from lesionlab.training.choosing import validation_figures
 from lesionlab.training.fitting import choose_margin, fit_stacking, fit_weights, out_of_fold
-
-PART = "val"
-
-CHECKED, CLOSE = 16, 1e-3
-"""Predictions that lie in a run folder are taken over when the model still says the same of the first images."""
+from lesionlab.training.validation import PART, Images, Seen, validation_answers
 
 FITS: dict[str, Callable[[Floats, Ints, Ints], Fitted]] = {
     "weighted": lambda tables, truth, lesions: fit_weights(tables, truth),
@@ -41,36 +33,7 @@ FITS: dict[str, Callable[[Floats, Ints, Ints], Fitted]] = {
 """The rules that need fitting: members' probabilities (m, n, 7), truth (n,), lesions (n,) -> what the rule needs."""
 
 
-@dataclass(frozen=True)
-class Images:
-    """Where the validation images come from; the fields are those of `evaluate_model`."""
-
-    data: Path
-    source: str | None
-    cache: Path | None
-    skip_bad: bool
-    progress: Counted | None
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the members say of the n validation images: tables (m, n, 7), and truth and lesions' numbers (n,)."""
-
-    tables: Floats
-    truth: Ints
-    lesions: Ints
-
-
-def build_ensemble(
-    runs: Sequence[Path],
-    rule: str,
-    out: Path,
-    data: Path,
-    source: str | None = None,
-    cache: Path | None = None,
-    skip_bad: bool = False,
-    progress: Counted | None = None,
-) -> Composite:
+def build_ensemble(runs: Sequence[Path], rule: str, out: Path, images: Images) -> Composite:
     """Combine trained runs under a rule, and return the written model.
 
     Parameters
@@ -79,7 +42,7 @@ def build_ensemble(
     rule : one of `RULES`; `weighted` and `stacked` are fitted on the validation images.
     out : folder to write: the model in OUT/model, its members' split in OUT/split.csv. Evaluations of the model,
         named by OUT or OUT/model, go to OUT/evaluation/PART.
-    data, source, cache, skip_bad, progress : the source of the validation images, as for `evaluate_model`.
+    images : where the validation images come from.
 
     The model's `metrics` are figures on the validation images: `validation`, of the model, and `members`, of each
     member. For a fitted rule the former are by cross-fitting: each image is answered by what was fitted on others.
@@ -98,7 +61,7 @@ def build_ensemble(
         raise UsageError("a model stands twice in the ensemble", "name each run once")
     check_members(members)
     split = _begin(out, runs[0], next(iter(members.values())))
-    seen = _validation(runs, members, split, Images(data, source, cache, skip_bad, progress))
+    seen = validation_answers(runs, members, split, images)
     fitted, answers = Fitted(), RULES[rule](seen.tables, Fitted()) if rule not in FITS else _cross_fitted(rule, seen)
     if rule in FITS:
         fitted = FITS[rule](seen.tables, seen.truth, seen.lesions)
@@ -107,17 +70,7 @@ def build_ensemble(
     return _write(out, Ensemble(rule=rule, fitted=fitted, **common), members, split)
 
 
-def build_mix(
-    base: Path,
-    specialists: Sequence[Path],
-    routing: str,
-    out: Path,
-    data: Path,
-    source: str | None = None,
-    cache: Path | None = None,
-    skip_bad: bool = False,
-    progress: Counted | None = None,
-) -> Composite:
+def build_mix(base: Path, specialists: Sequence[Path], routing: str, out: Path, images: Images) -> Composite:
     """Combine a general run and specialists into a Mix-Model, and return the written model; see `models.cascade`.
 
     Parameters
@@ -141,7 +94,7 @@ def build_mix(
         raise UsageError("a Mix-Model needs one specialist for each of its pairs", "name each pair's run once")
     check_members(members, pairs)
     split = _begin(out, base, members[BASE])
-    seen = _validation([base, *specialists], members, split, Images(data, source, cache, skip_bad, progress))
+    seen = validation_answers([base, *specialists], members, split, images)
     fitted = routing == "margin"
     margin = _margin(seen.tables, seen.truth, pairs) if fitted else 0.0
 
@@ -190,41 +143,14 @@ def _begin(out: Path, run: Path, bundle: Bundle) -> Split:
 
 
 def _check_out(out: Path, split: Split) -> None:
-    """Raise `DataError` where `out` holds anything but what an interrupted call of ours left: the same split."""
+    """Raise `DataError` where `out` holds anything but what earlier calls of ours left: the same split, looks."""
     if not out.exists():
         return
-    others = {path.name for path in out.iterdir()} - {".lock", "split.csv"} if out.is_dir() else {out.name}
+    left = [path.name for path in out.iterdir() if not is_partial(path)] if out.is_dir() else [out.name]
+    others = set(left) - {".lock", "split.csv", LOOKS}
     file = out / "split.csv"
     if others or (file.is_file() and read_split(file).fingerprint != split.fingerprint):
         raise DataError(f"{out}: the folder is not empty", "name a new folder")
-
-
-def _validation(runs: Sequence[Path], members: Mapping[str, Bundle], split: Split, images: Images) -> Seen:
-    """Return what each member says of the images with which the first one was validated."""
-    first = next(iter(members.values()))
-    packed, chosen = part_images(
-        first, split, images.data, PART, images.source, images.cache, images.skip_bad, images.progress
-    )
-    found = [
-        _known(run, bundle, packed, chosen) or predict_cases(Predictor(bundle), packed, chosen, images.progress)
-        for run, bundle in zip(runs, members.values(), strict=True)
-    ]
-    return Seen(np.stack([one.probabilities for one in found]), found[0].truth, found[0].lesions)
-
-
-def _known(run: Path, bundle: Bundle, packed: Pack, chosen: Sequence[Case]) -> Predictions | None:
-    """Return what `lesionlab evaluate` wrote of the same images, if the model still says so of some; else None."""
-    folder = run_folder(run)
-    file = folder / "evaluation" / PART / "predictions.csv" if folder else None
-    if file is None or not file.is_file():
-        return None
-    found, ids = read_predictions(file), {case.image_id for case in chosen}
-    if found.image_ids != tuple(case.image_id for case in packed.cases if case.image_id in ids):
-        return None
-    now = predict_cases(Predictor(bundle), packed, chosen[:CHECKED])
-    row = {name: number for number, name in enumerate(found.image_ids)}
-    before = found.probabilities[[row[name] for name in now.image_ids]]
-    return found if np.allclose(before, now.probabilities, atol=CLOSE) else None
 
 
 def _cross_fitted(rule: str, seen: Seen) -> Floats:

@@ -1,0 +1,91 @@
+"""What trained runs say of the validation images of one split: taken from their run folders, or found out and kept."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lesionlab.data.cases import Case
+from lesionlab.data.packs import Pack
+from lesionlab.data.splits import Split
+from lesionlab.errors import DataError
+from lesionlab.evaluation.predictions import Predictions, read_predictions, write_predictions
+from lesionlab.models.bundle import Bundle
+from lesionlab.models.cascade import Floats, Ints
+from lesionlab.prediction.predictor import Predictor
+from lesionlab.report.evaluate_model import Counted, part_images, predict_cases, run_folder
+
+PART = "val"
+
+KEPT = "validation.csv"
+"""What a run says of all validation images, kept in its folder for the next model that it is made a member of."""
+
+CHECKED, CLOSE = 16, 1e-3
+"""Predictions that lie in a run folder are taken over when the model still says the same of the first images."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Where validation images come from; see `report.evaluate_model.evaluate_model`."""
+
+    data: Path
+    source: str | None = None
+    cache: Path | None = None
+    skip_bad: bool = False
+    progress: Counted | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the members say of the n validation images: tables (m, n, 7), and truth and lesions' numbers (n,)."""
+
+    tables: Floats
+    truth: Ints
+    lesions: Ints
+
+
+def validation_answers(runs: Sequence[Path], members: Mapping[str, Bundle], split: Split, images: Images) -> Seen:
+    """Return what each member says of the images with which the first one was validated.
+
+    Predictions that `lesionlab evaluate` or an earlier call left in a run folder are taken over if they are of the same
+    images and the model that lies there now still says so of some; others are made, and kept in `KEPT`.
+    """
+    first = next(iter(members.values()))
+    packed, chosen = part_images(
+        first, split, images.data, PART, images.source, images.cache, images.skip_bad, images.progress
+    )
+    found = [
+        _answers(run, Predictor(bundle), packed, chosen, images.progress)
+        for run, bundle in zip(runs, members.values(), strict=True)
+    ]
+    return Seen(np.stack([one.probabilities for one in found]), found[0].truth, found[0].lesions)
+
+
+def _answers(
+    run: Path, predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None
+) -> Predictions:
+    folder = run_folder(run)
+    files = [folder / "evaluation" / PART / "predictions.csv", folder / KEPT] if folder else []
+    for file in files:
+        if file.is_file() and (known := _known(file, predictor, packed, chosen)):
+            return known
+    found = predict_cases(predictor, packed, chosen, progress)
+    if folder:
+        with contextlib.suppress(DataError):  # a run folder of someone else's may be read-only
+            write_predictions(folder / KEPT, found)
+    return found
+
+
+def _known(file: Path, predictor: Predictor, packed: Pack, chosen: Sequence[Case]) -> Predictions | None:
+    """Return what the file says of the chosen images, if the model still says the same of some; else None."""
+    found, ids = read_predictions(file), {case.image_id for case in chosen}
+    if found.image_ids != tuple(case.image_id for case in packed.cases if case.image_id in ids):
+        return None
+    now = predict_cases(predictor, packed, chosen[:CHECKED])
+    row = {name: number for number, name in enumerate(found.image_ids)}
+    before = found.probabilities[[row[name] for name in now.image_ids]]
+    return found if np.allclose(before, now.probabilities, atol=CLOSE) else None
