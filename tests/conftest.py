@@ -79,7 +79,8 @@ def make_member(tmp_path_factory: pytest.TempPathFactory, make_network: Callable
 
     A prior offset or a colour makes such members disagree.
     """
-    from lesionlab.models.bundle import BundleDetails, write_bundle
+    from lesionlab.models.bundle import BundleDetails
+    from lesionlab.models.writing import write_bundle
 
     details = BundleDetails(architecture="tiny", size=64, training={"split": {"fingerprint": "one"}})
     first = write_bundle(tmp_path_factory.mktemp("member") / "model", make_network(), details).folder

@@ -9,11 +9,11 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from lesionlab.errors import DataError
-from lesionlab.files import PARTIAL, disk_error
+from lesionlab.files import PARTIAL, atomic, disk_error
 
 BYTES_LIMIT = 20 * 2**30
 """Most bytes that an archive may unpack to, unless the caller says otherwise."""
@@ -68,18 +68,46 @@ def unpack(
     entries, total size, free disk space. `__MACOSX/` is skipped. Raises `DataError`, and leaves
     nothing behind, for an archive that is damaged or that breaks one of these rules.
     """
+    with _opened(archive) as source:
+        entries = _checked(source.infolist(), archive, bytes_limit, entries_limit)
+        _check_space(target, sum(info.file_size for info, _ in entries))
+        with staged_folder(target) as staging:
+            for info, name in entries:
+                _extract(source, info, staging / name)
+    return sorted(target / name for info, name in entries if not info.is_dir())
+
+
+def read_stored(archive: Path, *, bytes_limit: int, entries_limit: int = ENTRIES_LIMIT) -> dict[str, bytes]:
+    """Return the files of a zip archive that holds them uncompressed, relative path -> content, all in memory.
+
+    Checked as in `unpack`; besides, what is compressed is refused. Raises `DataError`.
+    """
+    with _opened(archive) as source:
+        entries = _checked(source.infolist(), archive, bytes_limit, entries_limit)
+        if any(info.compress_type != zipfile.ZIP_STORED for info, _ in entries):
+            raise DataError(f"{archive}: holds compressed entries", "do not trust this file; fetch it anew")
+        return {str(name): source.read(info) for info, name in entries if not info.is_dir()}
+
+
+def write_stored(archive: Path, files: Mapping[str, bytes]) -> None:
+    """Write a zip archive that holds `files`, relative path -> content, uncompressed: equal files, equal archive."""
+    with atomic(archive) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as target:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name)  # dated 1980
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            target.writestr(entry, content)
+
+
+@contextlib.contextmanager
+def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """Yield an archive open for reading; what goes wrong with it in the block is a `DataError`."""
     try:
         with zipfile.ZipFile(archive) as source:
-            entries = _checked(source.infolist(), archive, bytes_limit, entries_limit)
-            _check_space(target, sum(info.file_size for info, _ in entries))
-            with staged_folder(target) as staging:
-                for info, name in entries:
-                    _extract(source, info, staging / name)
+            yield source
     except _REFUSED as error:
         raise DataError(f"{archive}: damaged or unsupported archive ({error})", "fetch the file again") from None
     except OSError as error:
         raise DataError(f"{archive}: cannot read: {error.strerror or error}", "check the path") from None
-    return sorted(target / name for info, name in entries if not info.is_dir())
 
 
 def _checked(

@@ -104,6 +104,11 @@ def test_an_unknown_weights_tag_is_refused() -> None:
         create("resnet18.nonsense")
 
 
+def test_a_size_that_vggs_dense_layers_cannot_span_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"vgg11 cannot take 128 pixels.*at least 224"):
+        create("vgg11", size=128)
+
+
 @pytest.mark.parametrize("size", [16, 4096])
 def test_an_absurd_size_is_refused(size: int) -> None:
     with pytest.raises(UsageError, match="outside"):

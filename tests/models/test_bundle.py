@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -18,7 +19,8 @@ from lesionlab.files import checksum
 from lesionlab.models import bundle as bundles
 from lesionlab.models import onnx_export
 from lesionlab.models.backbones import create
-from lesionlab.models.bundle import BundleDetails, read_bundle, torch_model, write_bundle
+from lesionlab.models.bundle import BundleDetails, read_bundle, torch_model
+from lesionlab.models.writing import write_bundle
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,27 @@ def test_what_was_written_is_read(written: Path) -> None:
     assert "CC BY-NC" in found.licence
     assert found.files == {name: checksum(written / name) for name in ("model.onnx", "model.safetensors")}
     assert sorted(path.name for path in written.iterdir()) == ["bundle.json", "model.onnx", "model.safetensors"]
+
+
+def test_what_helps_to_explain_is_stored(written: Path, network: torch.nn.Module) -> None:
+    found = read_bundle(written)
+    assert (found.features, found.head, found.precision, found.decisions) == (True, "fc.weight", "fp32", None)
+    np.testing.assert_array_equal(found.head_weight(), network.state_dict()["fc.weight"].numpy())
+
+
+@pytest.mark.parametrize(("said", "meant"), [(1.0, 1.0), (1.3333, 4 / 3), (1.5, 1.5), (0.75, 0.75)])
+def test_a_recipes_aspect_is_taken_for_a_ratio_of_whole_numbers(said: float, meant: float) -> None:
+    assert BundleDetails(architecture="tiny", frame_aspect=said).frame_aspect == meant
+
+
+def test_models_of_before_still_read(folder: Path) -> None:
+    """A card without the newer keys, beside a graph that gives logits only."""
+    card = json.loads((folder / "bundle.json").read_text())
+    for key in ("frame_aspect", "features", "head", "precision", "decisions"):
+        del card[key]
+    (folder / "bundle.json").write_text(json.dumps(card))
+    found = read_bundle(folder)
+    assert (found.frame_aspect, found.features, found.head, found.precision) == (1.0, False, "", "fp32")
 
 
 def test_a_run_folder_leads_to_its_model(written: Path) -> None:

@@ -26,6 +26,7 @@ def test_members_that_fit() -> None:
     ("other", "words"),
     [
         (member(size=96), "96 px"),
+        (member().model_copy(update={"frame_aspect": 1.5}), "crop photographs to other shapes"),
         (member(split="two"), "may have learnt images"),
         (member(split=None), "split None"),
         (member(site="trunk"), "other diagnoses"),

@@ -14,10 +14,9 @@ import torch.nn.functional as F
 from lesionlab.errors import ModelError
 from lesionlab.models import backbones
 from lesionlab.models.bundle import Bundle, torch_model
-from lesionlab.models.composite import Ensemble, Mix
 from lesionlab.models.onnx_export import normalise, random_images
 from lesionlab.prediction import gradcam
-from lesionlab.prediction.gradcam import CompositeCam, GradCam, grad_cam
+from lesionlab.prediction.gradcam import GradCam
 from lesionlab.prediction.predictor import Predictor
 
 PAPER = ["resnet50", "vgg19", "xception", "inception_resnet_v2", "vit_b32"]
@@ -159,39 +158,3 @@ def test_a_network_without_a_plane_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(gradcam, "torch_model", lambda bundle: Flat())
     with pytest.raises(ModelError, match="no plane"):
         GradCam(bundle).maps(random_images(1, 64, seed=0))
-
-
-def test_an_ensembles_map_is_the_weighted_mean_of_its_members(ensemble: Ensemble) -> None:
-    pixels, classes = random_images(3, 64, seed=3), [4, 0, 5]
-    own = [GradCam(bundle).maps(pixels, classes) for bundle in ensemble.bundles.values()]
-    mean = 0.3 * own[0] + 0.7 * own[1]
-    cam = grad_cam(ensemble)
-    assert isinstance(cam, CompositeCam)
-    found = cam.maps(pixels, classes)
-    np.testing.assert_allclose(found, mean / mean.max(axis=(1, 2), keepdims=True).clip(1e-30), atol=1e-4)
-    np.testing.assert_allclose(cam.class_maps(pixels)[[0, 1, 2], classes], found, atol=1e-4)
-    answered = Predictor(ensemble, threads=1).probabilities(pixels).argmax(1).tolist()
-    np.testing.assert_allclose(cam.maps(pixels), cam.maps(pixels, answered), atol=1e-6)
-
-
-def test_a_mix_models_map_is_that_of_the_network_that_decided(mix: Mix) -> None:
-    pixels = random_images(64, 64, seed=11)
-    predictor = Predictor(mix, threads=1)
-    asked = mix.asked(predictor.tables(pixels))
-    rows = np.array([np.flatnonzero(asked == number)[0] for number in np.unique(asked)])
-    assert len(rows) >= 2, "the general member and a specialist decide"
-    cams = [GradCam(bundle) for bundle in mix.bundles.values()]
-    answered = predictor.probabilities(pixels)[rows].argmax(1).tolist()
-    found = grad_cam(mix).maps(pixels[rows])
-    for row, answer, heat in zip(rows, answered, found, strict=True):
-        np.testing.assert_allclose(heat, cams[asked[row]].maps(pixels[row : row + 1], [answer])[0], atol=1e-4)
-    vascular = grad_cam(mix).maps(pixels[rows], [6] * len(rows))
-    np.testing.assert_allclose(vascular, cams[0].maps(pixels[rows], [6] * len(rows)), atol=1e-4)
-
-
-def test_composites_take_no_images_and_no_odd_classes(mix: Mix) -> None:
-    none = np.zeros((0, 64, 64, 3), np.uint8)
-    assert grad_cam(mix).maps(none).shape == (0, 64, 64)
-    assert grad_cam(mix).class_maps(none).shape == (0, 7, 64, 64)
-    with pytest.raises(ValueError, match="2 classes for 0 images"):
-        grad_cam(mix).maps(none, [1, 2])

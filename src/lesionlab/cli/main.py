@@ -10,15 +10,18 @@ from typing import Annotated
 import typer
 
 from lesionlab import __version__
-from lesionlab.cli import combine, data, demo, evaluate, explain, info, predict, study, train
+from lesionlab.cli import calibrate, combine, data, demo, evaluate, explain, export, info, predict, study, train
 from lesionlab.cli.screen import accept_any_terminal, note, print_json
 from lesionlab.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, UserError
 from lesionlab.training.signals import RunStoppedError
 
-EXTRAS: dict[str, str] = dict.fromkeys(
-    ("accelerate", "captum", "jinja2", "matplotlib", "onnx", "scipy", "sklearn", "timm", "torch", "torchvision"),
-    "train",
-)
+EXTRAS: dict[str, str] = {
+    **dict.fromkeys(
+        ("accelerate", "captum", "jinja2", "matplotlib", "onnx", "scipy", "sklearn", "timm", "torch", "torchvision"),
+        "train",
+    ),
+    "huggingface_hub": "hub",
+}
 """Module -> the optional part of the package that brings it."""
 
 app = typer.Typer(
@@ -35,9 +38,11 @@ app.add_typer(study.app, name="study")
 app.command("train")(train.train)
 app.command("ensemble")(combine.ensemble)
 app.command("mix")(combine.mix)
+app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
 app.command("models")(info.models)
 app.command("doctor")(info.doctor)
 app.command("demo")(demo.demo)

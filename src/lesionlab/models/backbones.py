@@ -169,6 +169,8 @@ def _set_size(model: nn.Module, network: str, size: int) -> None:
     own = preprocessing(model).size
     if size < 32 or size > 2048:
         raise UsageError(f"input size {size} is outside 32 to 2048 pixels", f"{network} was made for {own}")
+    if size < (least := _least_size(model)):
+        raise UsageError(f"{network} cannot take {size} pixels", f"its dense layers need at least {least}")
     if hasattr(model, "set_input_size"):
         try:
             cast(Any, model).set_input_size(img_size=(size, size))
@@ -176,3 +178,12 @@ def _set_size(model: nn.Module, network: str, size: int) -> None:
             raise UsageError(f"{network} cannot take {size} pixels: {error}", f"it was made for {own}") from None
     config = cast(Any, model).pretrained_cfg
     cast(Any, model).pretrained_cfg = {**config, "input_size": (3, size, size)}
+
+
+def _least_size(model: nn.Module) -> int:
+    """Return the smallest side in pixels of a network of VGG's kind, whose first dense layer spans 7 x 7; else 0.
+
+    In torch it would stretch a smaller map, which ONNX cannot.
+    """
+    kernel = getattr(getattr(model, "pre_logits", None), "input_kernel_size", 0)
+    return int(kernel) * 32

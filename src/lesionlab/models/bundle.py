@@ -1,35 +1,59 @@
-"""A model on disk: a folder with `bundle.json`, `model.onnx` for prediction and `model.safetensors` for torch."""
+"""A model on disk, a folder or one file: `bundle.json`, `model.onnx` for prediction, `model.safetensors` for torch."""
 
 from __future__ import annotations
 
-import datetime
-import json
-import shutil
+import hashlib
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+import numpy as np
+import numpy.typing as npt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-import lesionlab
-from lesionlab.archives import staged_folder
 from lesionlab.diagnoses import CODES, check_class_order
-from lesionlab.errors import DataError, ModelError
-from lesionlab.files import checksum, write_bytes, write_json
+from lesionlab.errors import DataError, ModelError, UsageError
+from lesionlab.models.decisions import Decisions
+from lesionlab.models.storage import CARD, Store, card_fault, open_store, read_card
+from lesionlab.models.tensors import Tensors, read_tensors
 
 if TYPE_CHECKING:
     from torch import nn
 
-CARD, ONNX, WEIGHTS = "bundle.json", "model.onnx", "model.safetensors"
-FORMAT_VERSION: Literal[1] = 1
+ONNX, WEIGHTS, HEAD = "model.onnx", "model.safetensors", "head.safetensors"
+README = "README.md"
 LICENCE = (
     "Weights trained on HAM10000 (doi:10.7910/DVN/DBW86T) are a derivative of data under CC BY-NC: "
     "non-commercial research use only. Not a medical device."
 )
-_CARD_LIMIT = 4 * 2**20
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Triple = tuple[float, float, float]
 Views = Literal[1, 2, 4, 8]
+Aspect = Annotated[float, Field(gt=0.2, lt=5)]
+
+
+def _check_training(training: dict[str, Any]) -> dict[str, Any]:
+    """Raise `ValueError` where what the program reads of `training` is not of its kind."""
+    split, recipe = training.get("split", {}), training.get("recipe", {})
+    if not isinstance(split, dict) or not isinstance(recipe, dict):
+        raise ValueError("split and recipe are not tables")
+    names = [recipe.get("site", ""), *recipe.get("classes", ())]
+    if not all(isinstance(name, str) for name in names) or isinstance(recipe.get("classes"), str):
+        raise ValueError("recipe names no site or no diagnoses")
+    return training
+
+
+Training = Annotated[dict[str, Any], AfterValidator(_check_training)]
 
 
 class BundleDetails(BaseModel):
@@ -40,49 +64,73 @@ class BundleDetails(BaseModel):
     architecture: str
     colour: Literal["rgb", "gray"] = "rgb"
     size: Annotated[int, Field(ge=32, le=2048)] | None = None
+    frame_aspect: Aspect = 1.0
     prior_offset: Annotated[list[float], Field(min_length=len(CODES), max_length=len(CODES))] = [0.0] * len(CODES)
     views: Views = 1
     training: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     licence: str = LICENCE
 
+    @field_validator("frame_aspect")
+    @classmethod
+    def _whole_numbers(cls, value: float) -> float:
+        """Take a recipe's 1.3333 for the 4/3 that it means."""
+        return float(Fraction(value).limit_denominator(50))
+
 
 class Bundle(BaseModel):
-    """A checked model folder.
+    """A checked model.
 
     architecture : timm name. classes : the order of the outputs, always `CODES`. size : side in pixels of the
-    square input. mean, std : normalising of each channel on the 0..1 scale; `model.onnx` does it itself.
-    colour : what the pixels are turned into first. prior_offset : added to the logits at prediction.
-    views : how many flipped and turned views a prediction averages by default. training : recipe, split and
-    data fingerprints. metrics : figures known when it was written. agreement : largest difference between
-    `model.onnx` and torch, as a share of the largest logit. files : SHA-256 of the two model files.
+    square input. frame_aspect : width over height to which a photograph is cropped before it is squashed to the
+    square; 1 where the whole frame is squashed. mean, std : normalising of each channel on the 0..1 scale;
+    `model.onnx` does it itself. colour : what the pixels are turned into first. precision : of the graph's numbers.
+    features : whether the graph also gives the last feature map, whose mean over the plane times the weight `head`
+    is the logits. prior_offset : added to the logits at prediction. views : how many flipped and turned views a
+    prediction averages by default. decisions : how probabilities become an answer. training : recipe, split and data
+    fingerprints. metrics : figures known when it was written. agreement : largest difference between `model.onnx`
+    and torch, as a share of the largest logit. files : SHA-256 of each file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1] = 1
     lesionlab: str
     created: str
     architecture: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,100}$")]
     classes: tuple[str, ...]
     size: Annotated[int, Field(ge=32, le=2048)]
+    frame_aspect: Aspect = 1.0
     mean: Triple
     std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
     colour: Literal["rgb", "gray"]
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    features: bool = False
+    head: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{0,200}$")] = ""
     prior_offset: Annotated[list[float], Field(min_length=len(CODES), max_length=len(CODES))]
     views: Views
-    training: dict[str, Any]
+    decisions: Decisions | None = None
+    training: Training
     metrics: dict[str, Any]
     licence: str
     agreement: float
     files: dict[str, Sha256]
 
-    _folder: Path = PrivateAttr(default=Path())
+    _store: Store = PrivateAttr(default=Store(Path()))
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Bundle:
+        needed = {ONNX} | ({WEIGHTS} if self.precision == "fp32" else {HEAD} if self.features else set())
+        if not needed <= set(self.files) <= {ONNX, WEIGHTS, HEAD, README}:
+            raise ValueError(f"files must be {', '.join(sorted(needed))}")
+        if self.features and not self.head:
+            raise ValueError("features without the name of the head")
+        return self
 
     @property
     def folder(self) -> Path:
-        """The folder that the bundle was read from."""
-        return self._folder
+        """The folder, or the .lesion file, that the bundle was read from."""
+        return self._store.path
 
     @property
     def title(self) -> str:
@@ -90,154 +138,79 @@ class Bundle(BaseModel):
         return self.architecture
 
     @property
-    def onnx(self) -> Path:
-        """The graph: uint8 `pixels` (n, size, size, 3) RGB -> float32 `logits` (n, 7), normalising included."""
-        return self._folder / ONNX
+    def card(self) -> bytes:
+        """The content of bundle.json as it is stored."""
+        return self._store.read(CARD)
 
-    @property
-    def weights(self) -> Path:
-        """The network's tensors under timm's names."""
-        return self._folder / WEIGHTS
+    def label(self, name: str) -> str:
+        """Return what messages call one of the files."""
+        return self._store.label(name)
 
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one of `files`; `ModelError` unless they are those that were written."""
+        content = self._store.read(name)
+        if hashlib.sha256(content).hexdigest() != self.files[name]:
+            raise ModelError(f"{self.label(name)}: not the file that was written (SHA-256 differs)", "take it anew")
+        return content
 
-def write_bundle(folder: Path, model: nn.Module, details: BundleDetails) -> Bundle:
-    """Write `model` as a bundle that appears whole or not at all, and return it.
+    def tensors(self, name: str) -> Tensors:
+        """Return the tensors of one of the .safetensors files; `ModelError` for a damaged one."""
+        return read_tensors(self.read(name), self.label(name))
 
-    The network is copied, so it may lie on any device and in any precision and stays as it is. A bundle already
-    in `folder` is replaced at the end; anything else there is a `DataError`. Raises `ModelError` when the network
-    has another number of classes or values that are not finite, or when its ONNX graph does not agree with it.
-    """
-    from lesionlab.models import backbones, onnx_export
-
-    own = backbones.preprocessing(model)
-    size = details.size or own.size
-    classifier = onnx_export.PixelClassifier(model, own.mean, own.std)
-    _check_network(classifier.network)
-    replaces = (folder / CARD).is_file()
-    target = folder.with_name(f"{folder.name}.new") if replaces else folder
-    if replaces:
-        shutil.rmtree(target, ignore_errors=True)
-    with staged_folder(target) as staging:
-        _write_tensors(staging / WEIGHTS, classifier.network)
-        onnx_export.export_onnx(classifier, staging / ONNX, size)
-        bundle = Bundle(
-            lesionlab=lesionlab.__version__,
-            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            classes=CODES,
-            mean=own.mean,
-            std=own.std,
-            agreement=onnx_export.check_agreement(classifier, staging / ONNX, size),
-            files={name: checksum(staging / name) for name in (ONNX, WEIGHTS)},
-            **{**details.model_dump(), "architecture": backbones.timm_name(details.architecture), "size": size},
-        )
-        write_json(staging / CARD, bundle.model_dump(mode="json"))
-    if replaces:
-        shutil.rmtree(folder)
-        target.rename(folder)
-    return read_bundle(folder)
-
-
-def _check_network(network: nn.Module) -> None:
-    """Raise `ModelError` for another number of classes or for tensors that are not finite."""
-    import torch
-
-    classes = getattr(network, "num_classes", len(CODES))
-    if classes != len(CODES):
-        raise ModelError(f"the network has {classes} classes", f"a lesion model has {len(CODES)}: {', '.join(CODES)}")
-    for name, tensor in network.state_dict().items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ModelError(f"{name} holds values that are not finite", "training diverged; lower its rate")
-
-
-def _write_tensors(path: Path, network: nn.Module) -> None:
-    """Write the state dict as safetensors; cloning parts tensors that share memory, which the format refuses."""
-    from safetensors.torch import save
-
-    write_bytes(path, save({name: tensor.clone().contiguous() for name, tensor in network.state_dict().items()}))
+    def head_weight(self) -> npt.NDArray[np.float32]:
+        """Return the classifier's weight, float32 (7, c); `ModelError` where `head` names no such tensor."""
+        file = HEAD if HEAD in self.files else WEIGHTS
+        weight = self.tensors(file).get(self.head)
+        if weight is None or weight.ndim != 2 or len(weight) != len(CODES):
+            raise ModelError(f"{self.label(file)}: has no weight {self.head!r} of {len(CODES)} rows", "take it anew")
+        return weight.astype(np.float32)
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read and check a bundle folder, or the `model` folder inside a run folder.
+    """Read and check the single model at `path`: its folder, the run folder around it, or a .lesion file.
 
     Raises `ModelError`, one line, when there is none, its card is damaged, of a later format or of another class
     order, or a file is missing, a link, or not the one that was written. The tensors are looked at where they are
     used: `torch_model` refuses other shapes and values that are not finite, and `Session` such answers.
     """
-    folder = model_folder(path)
-    card = folder / CARD
-    content = read_card(card)
+    return bundle_of(open_store(path))
+
+
+def bundle_of(store: Store) -> Bundle:
+    """Return the checked bundle whose files are given; see `read_bundle`."""
+    content, card = read_card(store), store.label(CARD)
     if "kind" in content:
-        raise ModelError(f"{folder}: made of several models, where a single one is needed", "name one of its members")
+        raise ModelError(f"{store.path}: made of several models, where one is needed", "name one of its members")
     try:
         bundle = Bundle.model_validate(content)
-        check_class_order(bundle.classes, str(card))
+        check_class_order(bundle.classes, card)
     except ValidationError as error:
         raise card_fault(card, error) from None
     except DataError as error:
         raise ModelError(error.message, error.hint) from None
-    _check_files(folder, bundle)
-    bundle._folder = folder
+    bundle._store = store
+    for name in bundle.files:
+        bundle.read(name)
     return bundle
 
 
-def model_folder(path: Path) -> Path:
-    """Return the folder with the card: `path`, or the `model` folder inside it; `ModelError` when there is none."""
-    folder = next((f for f in (path, path / "model") if (f / CARD).is_file()), None)
-    if folder is None:
-        raise ModelError(f"{path}: no model here", f"name a run folder, or a folder that holds {CARD}")
-    return folder
-
-
-def card_fault(card: Path, error: ValidationError) -> ModelError:
-    """Return the one-line fault of a card whose content is not as it should be."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the file"
-    return ModelError(f"{card}: {where}: {first['msg']}", "the file was changed; take the model anew")
-
-
-def read_card(card: Path) -> dict[str, Any]:
-    """Return the content of bundle.json, of this format version; `ModelError` otherwise."""
-    hint = "the model is damaged; take it anew"
-    try:
-        if card.is_symlink() or card.stat().st_size > _CARD_LIMIT:
-            raise ModelError(f"{card}: a link, or far too large", hint)
-        content = json.loads(card.read_bytes())
-    except OSError as error:
-        raise ModelError(f"{card}: cannot read: {error.strerror}", "check the path") from None
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{card}: not valid JSON ({str(error)[:100]})", hint) from None
-    if not isinstance(content, dict):
-        raise ModelError(f"{card}: not the card of a model", hint)
-    version = content.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise ModelError(f"{card}: format {version} is later than this program's", "install a newer lesionlab")
-    return content
-
-
-def _check_files(folder: Path, bundle: Bundle) -> None:
-    """Raise `ModelError` unless the two model files, and no other, are listed, plain, and as they were written."""
-    if set(bundle.files) != {ONNX, WEIGHTS}:
-        raise ModelError(f"{folder / CARD}: files must be {ONNX} and {WEIGHTS}", "take the model anew")
-    for name, digest in bundle.files.items():
-        file = folder / name
-        if file.is_symlink() or not file.is_file():
-            raise ModelError(f"{file}: missing, or not a plain file", "copy the model's folder as a whole")
-        try:
-            found = checksum(file)
-        except OSError as error:
-            raise ModelError(f"{file}: cannot read: {error.strerror}", "check its permissions") from None
-        if found != digest:
-            raise ModelError(f"{file}: not the file that was written (SHA-256 differs)", "take the model anew")
-
-
 def torch_model(bundle: Bundle) -> nn.Module:
-    """Return the network in torch, on the processor, in evaluation mode; `ModelError` when its tensors do not fit."""
-    from lesionlab.errors import UsageError
+    """Return the network in torch, on the processor, in evaluation mode.
+
+    Raises `ModelError` when its tensors do not fit, or are not there: a model of less precision has none for torch.
+    """
+    import torch
+
     from lesionlab.models import backbones, weights
 
+    if WEIGHTS not in bundle.files:
+        raise ModelError(
+            f"{bundle.folder}: an {bundle.precision} model holds no network for torch", "take the original"
+        )
     try:
         model = backbones.create(bundle.architecture, size=bundle.size)
     except UsageError as error:
-        raise ModelError(f"{bundle.folder / CARD}: {error.message}", error.hint) from None
-    weights.load_weights(model, bundle.weights)
+        raise ModelError(f"{bundle.label(CARD)}: {error.message}", error.hint) from None
+    tensors = {name: torch.from_numpy(values.copy()) for name, values in bundle.tensors(WEIGHTS).items()}
+    weights.fill(model, tensors, bundle.label(WEIGHTS))
     return model.eval()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import shutil
+import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,22 +17,13 @@ import lesionlab
 from lesionlab.archives import staged_folder
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import ModelError
-from lesionlab.files import checksum, write_json
+from lesionlab.files import write_bytes, write_json
 from lesionlab.models import cascade
-from lesionlab.models.bundle import (
-    CARD,
-    LICENCE,
-    ONNX,
-    WEIGHTS,
-    Bundle,
-    Sha256,
-    card_fault,
-    model_folder,
-    read_bundle,
-    read_card,
-)
+from lesionlab.models.bundle import LICENCE, Bundle, Sha256, Training, bundle_of
+from lesionlab.models.decisions import Decisions
 from lesionlab.models.ensemble import RULES, Fitted, fits
 from lesionlab.models.members import check_members, size_and_split
+from lesionlab.models.storage import CARD, CARD_LIMIT, Store, card_fault, open_store, read_card
 
 MEMBERS = "members"
 BASE = "base"
@@ -44,11 +35,11 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 
 
 class Composite(BaseModel):
-    """A checked folder with several models that answer as one.
+    """Several checked models that answer as one.
 
-    members : name -> SHA-256 of its bundle.json, in the order in which a rule takes them. classes, size, training,
-    metrics, licence : as in `Bundle`; `training` is what all members have in common. Colour mode, prior offset and
-    views are each member's own.
+    members : name -> SHA-256 of its bundle.json, in the order in which a rule takes them. classes, size, decisions,
+    training, metrics, licence : as in `Bundle`; `training` is what all members have in common. Colour mode, prior
+    offset and views are each member's own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -60,17 +51,28 @@ class Composite(BaseModel):
     classes: tuple[str, ...] = CODES
     size: Annotated[int, Field(ge=32, le=2048)]
     members: Annotated[dict[Name, Sha256], Field(min_length=2)]
-    training: dict[str, Any]
+    decisions: Decisions | None = None
+    training: Training
     metrics: dict[str, Any] = {}
     licence: str = LICENCE
 
-    _folder: Path = PrivateAttr(default=Path())
+    _store: Store = PrivateAttr(default=Store(Path()))
     _bundles: dict[str, Bundle] = PrivateAttr(default={})
 
     @property
     def folder(self) -> Path:
-        """The folder that the model was read from."""
-        return self._folder
+        """The folder, or the .lesion file, that the model was read from."""
+        return self._store.path
+
+    @property
+    def frame_aspect(self) -> float:
+        """Width over height to which a photograph is cropped before it is squashed; see `Bundle`."""
+        return next(iter(self._bundles.values())).frame_aspect
+
+    @property
+    def card(self) -> bytes:
+        """The content of bundle.json as it is stored."""
+        return self._store.read(CARD)
 
     @property
     def bundles(self) -> dict[str, Bundle]:
@@ -167,49 +169,50 @@ KINDS: dict[str, type[Composite]] = {"ensemble": Ensemble, "mix": Mix}
 
 
 def read_model(path: Path) -> Bundle | Composite:
-    """Read and check a model folder of any kind, or the `model` folder inside a run folder.
+    """Read and check the model at `path`, of any kind: its folder, the run folder around it, or a .lesion file.
 
     Raises `ModelError`, one line, as `read_bundle` does, for a composite also when a member is damaged, is not the
     one that it was made of, or does not fit the others.
     """
-    folder = model_folder(path)
-    card = folder / CARD
-    content = read_card(card)
+    return model_of(open_store(path))
+
+
+def model_of(store: Store) -> Bundle | Composite:
+    """Return the checked model whose files are given; see `read_model`."""
+    content, card = read_card(store), store.label(CARD)
     if "kind" not in content:
-        return read_bundle(folder)
-    if content["kind"] not in KINDS:
-        raise ModelError(f"{card}: kind {content['kind']!r} is unknown", f"known are {', '.join(KINDS)}")
+        return bundle_of(store)
+    if str(content["kind"]) not in KINDS:
+        raise ModelError(f"{card}: kind {str(content['kind'])[:80]!r} is unknown", f"known are {', '.join(KINDS)}")
     try:
-        composite = KINDS[content["kind"]].model_validate(content)
+        composite = KINDS[str(content["kind"])].model_validate(content)
     except ValidationError as error:
         raise card_fault(card, error) from None
     if composite.classes != CODES:
         raise ModelError(f"{card}: its classes are not {', '.join(CODES)}", "take the model anew")
-    composite._bundles = {name: _read_member(folder, name, digest) for name, digest in composite.members.items()}
+    composite._bundles = {name: _read_member(store, name, digest) for name, digest in composite.members.items()}
     check_members(composite.bundles, composite.pairs if isinstance(composite, Mix) else None)
     own = (composite.size, composite.training.get("split", {}).get("fingerprint"))
     if own != size_and_split(next(iter(composite.bundles.values()))):
         raise ModelError(f"{card}: its size or split is not that of its members", "take the model anew")
-    composite._folder = folder
+    composite._store = store
     return composite
 
 
 def is_composite(path: Path) -> bool:
-    """Return whether `path`, or the `model` folder inside it, holds a composite; `ModelError` for a damaged card."""
+    """Return whether the model at `path` is a composite; `ModelError` for a damaged card."""
     try:
-        folder = model_folder(path)
+        store = open_store(path)
     except ModelError:
         return False
-    return "kind" in read_card(folder / CARD)
+    return "kind" in read_card(store)
 
 
-def _read_member(folder: Path, name: str, digest: str) -> Bundle:
-    member = folder / MEMBERS / name
-    if member.is_symlink() or not (member / CARD).is_file():
-        raise ModelError(f"{member}: missing, or a link", "copy the model's folder as a whole")
-    if checksum(member / CARD) != digest:
-        raise ModelError(f"{member}: not the member that was put in (SHA-256 differs)", "take the model anew")
-    return read_bundle(member)
+def _read_member(store: Store, name: str, digest: str) -> Bundle:
+    member = store.inside(f"{MEMBERS}/{name}")
+    if hashlib.sha256(member.read(CARD, CARD_LIMIT)).hexdigest() != digest:
+        raise ModelError(f"{member.path}: not the member that was put in (SHA-256 differs)", "take the model anew")
+    return bundle_of(member)
 
 
 def write_composite(folder: Path, composite: Composite, members: Mapping[str, Bundle]) -> Composite:
@@ -223,8 +226,9 @@ def write_composite(folder: Path, composite: Composite, members: Mapping[str, Bu
         for name, bundle in members.items():
             target = staging / MEMBERS / name
             target.mkdir(parents=True)
-            for file in (CARD, ONNX, WEIGHTS):
-                shutil.copyfile(bundle.folder / file, target / file)
+            write_bytes(target / CARD, bundle.card)
+            for file in bundle.files:
+                write_bytes(target / file, bundle.read(file))
         write_json(staging / CARD, composite.model_dump(mode="json"))
     written = read_model(folder)
     assert isinstance(written, Composite)
@@ -233,4 +237,4 @@ def write_composite(folder: Path, composite: Composite, members: Mapping[str, Bu
 
 def card_digests(members: Mapping[str, Bundle]) -> dict[str, str]:
     """Return the SHA-256 of each member's bundle.json."""
-    return {name: checksum(bundle.folder / CARD) for name, bundle in members.items()}
+    return {name: hashlib.sha256(bundle.card).hexdigest() for name, bundle in members.items()}

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from lesionlab.diagnoses import CODES
+from lesionlab.models.probabilities import softmax
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,9 +70,7 @@ def stacked(tables: Floats, fitted: Fitted) -> Floats:
     Wolpert, "Stacked generalization", Neural Networks 5 (1992).
     """
     logs = np.log(np.maximum(tables, FLOOR))
-    scores = np.einsum("mki,mni->nk", np.array(fitted.coefficients), logs) + np.array(fitted.intercept)
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+    return softmax(np.einsum("mki,mni->nk", np.array(fitted.coefficients), logs) + np.array(fitted.intercept))
 
 
 Rule = Callable[[Floats, Fitted], Floats]

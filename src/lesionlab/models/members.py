@@ -30,10 +30,15 @@ def check_members(members: Mapping[str, Bundle], pairs: Sequence[tuple[str, str]
 
 
 def _check_pair(first: str, one: Bundle, name: str, other: Bundle) -> None:
-    """Raise `ModelError` unless two members have one size and one known split."""
+    """Raise `ModelError` unless two members have one size, one framing of photographs and one known split."""
     (size, split), (other_size, other_split) = size_and_split(one), size_and_split(other)
     if size != other_size:
         raise ModelError(f"{first} takes {size} px and {name} {other_size} px", "combine models of one input size")
+    if one.frame_aspect != other.frame_aspect:
+        raise ModelError(
+            f"{first} and {name} crop photographs to other shapes ({one.frame_aspect:.3f}, {other.frame_aspect:.3f})",
+            "combine models of one photo_aspect",
+        )
     if split is None or split != other_split:
         raise ModelError(
             f"{first} was trained on split {split} and {name} on split {other_split}: "

@@ -5,6 +5,10 @@ torch nor a second account of mean and deviation. torch's older (tracing) export
 torch 2.13 on every preset, and on swin, maxvit, eva, mambaout and convnextv2, it exported all of them with
 a free batch size in 0.2 to 16 s, where the newer one took 5 to 42 s and failed on maxvit. What either gets
 wrong silently, `check_agreement` finds.
+
+Where the logits are a weight times the mean over the last feature map, the graph gives that map too: Grad-CAM is
+then exact without torch (Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016), and it
+costs nothing, as the map is computed anyway.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import copy
 import logging
 import warnings
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +25,8 @@ import torch
 from torch import nn
 
 from lesionlab.errors import ModelError
-
-INPUT, OUTPUT = "pixels", "logits"
-"""The graph's names: `pixels` uint8 (n, size, size, 3) RGB, `logits` float32 (n, classes)."""
+from lesionlab.models.backbones import head_names
+from lesionlab.models.graphs import FEATURES, INPUT, OUTPUT
 
 OPSET = 17
 BATCHES = (1, 2, 7)
@@ -39,23 +42,58 @@ def normalise(pixels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, .
 
 
 class PixelClassifier(nn.Module):
-    """A network with its normalising in front: uint8 (n, size, size, 3) RGB -> logits float32 (n, classes)."""
+    """A network with its normalising in front: uint8 (n, size, size, 3) RGB -> logits float32 (n, classes).
 
-    def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    Where `head`, see `pooled_head`, is not empty, the last feature map, float32 (n, c, h, w), comes second.
+    """
+
+    def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], size: int) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).cpu().float()
         self.mean, self.std = mean, std
         self.eval()  # as a whole: the exporter puts it back into the mode that it finds
+        self.head = pooled_head(self.network, size)
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the logits of normalised pixels."""
-        return cast(torch.Tensor, self.network(normalise(pixels, self.mean, self.std)))
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the logits of normalised pixels, and the feature map of a network with a pooled linear head."""
+        network = cast(Any, self.network)
+        images = normalise(pixels, self.mean, self.std)
+        if not self.head:
+            return (network(images),)
+        maps = network.forward_features(images)
+        return network.forward_head(maps), _channels_first(network, maps)
+
+
+@torch.no_grad()
+def pooled_head(network: nn.Module, size: int) -> str:
+    """Return the name of the weight (k, c) that, times the mean of the last feature map (n, c, h, w), is the logits.
+
+    "" where the head does more than that, or something else; tried on random images, in evaluation mode.
+    """
+    if not hasattr(network, "forward_features") or not hasattr(network, "get_classifier"):
+        return ""
+    state = network.state_dict()
+    weights = [name for name in head_names(network) if state[name].ndim == 2]
+    if len(weights) != 1:
+        return ""
+    images = torch.randn(4, 3, size, size, generator=torch.Generator().manual_seed(0))
+    expected, maps = network(images), _channels_first(network, cast(Any, network).forward_features(images))
+    weight, bias = state[weights[0]], state.get(weights[0].removesuffix("weight") + "bias", torch.zeros(()))
+    if maps.ndim != 4 or maps.shape[1] != weight.shape[1]:
+        return ""
+    found = maps.mean((2, 3)) @ weight.T + bias
+    return weights[0] if (found - expected).abs().max() <= TOLERANCE * expected.abs().max() else ""
+
+
+def _channels_first(network: nn.Module, maps: torch.Tensor) -> torch.Tensor:
+    return maps.permute(0, 3, 1, 2) if maps.ndim == 4 and getattr(network, "output_fmt", "NCHW") == "NHWC" else maps
 
 
 def export_onnx(classifier: PixelClassifier, path: Path, size: int) -> None:
     """Write the graph with a free batch size; `ModelError` when torch cannot express the network in ONNX."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
+    outputs = [OUTPUT, FEATURES] if classifier.head else [OUTPUT]
     try:
         logger.setLevel(logging.ERROR)
         with warnings.catch_warnings(), torch.no_grad():
@@ -67,8 +105,8 @@ def export_onnx(classifier: PixelClassifier, path: Path, size: int) -> None:
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+                output_names=outputs,
+                dynamic_axes={name: {0: "n"} for name in (INPUT, *outputs)},
             )
     except (RuntimeError, ValueError, TypeError, torch.onnx.errors.OnnxExporterError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
@@ -78,10 +116,10 @@ def export_onnx(classifier: PixelClassifier, path: Path, size: int) -> None:
 
 
 def check_agreement(classifier: PixelClassifier, path: Path, size: int) -> float:
-    """Return the largest difference of torch's and ONNX's logits, as a share of the largest logit.
+    """Return the largest difference of torch's and ONNX's answers, as a share of the largest logit.
 
-    Compared on noise and on smooth random images in batches of `BATCHES`. Raises `ModelError` above `TOLERANCE`,
-    for another first answer, and for logits that are not finite.
+    Compared on noise and on smooth random images in batches of `BATCHES`; a feature map counts as a share of its own
+    largest value. Raises `ModelError` above `TOLERANCE`, for another first answer, and for what is not finite.
     """
     import onnxruntime
 
@@ -90,18 +128,23 @@ def check_agreement(classifier: PixelClassifier, path: Path, size: int) -> float
     for count in BATCHES:
         pixels = random_images(count, size, seed=count)
         with torch.no_grad():
-            expected = classifier(torch.from_numpy(pixels)).numpy()
-        found = session.run([OUTPUT], {INPUT: pixels})[0]
-        if not np.isfinite(expected).all():
+            expected = [values.numpy() for values in classifier(torch.from_numpy(pixels))]
+        found = session.run(None, {INPUT: pixels})
+        if not np.isfinite(expected[0]).all():
             raise ModelError("the network's answers are not finite numbers", "training diverged; lower its rate")
-        scale = max(float(np.abs(expected).max()), float(np.finfo(np.float32).tiny))
-        worst = max(worst, float(np.abs(expected - found).max()) / scale) if found.shape == expected.shape else np.inf
-        if not worst <= TOLERANCE or (expected.argmax(1) != found.argmax(1)).any():
+        worst = max(worst, *(difference(*pair) for pair in zip(expected, found, strict=True)))
+        if not worst <= TOLERANCE or (expected[0].argmax(1) != found[0].argmax(1)).any():
             raise ModelError(
                 f"the exported model differs from the trained one by {worst:.1e} of its logits in a batch of {count}",
                 "nothing was written; report this with the backbone's name and torch's version",
             )
     return worst
+
+
+def difference(expected: npt.NDArray[np.float32], found: npt.NDArray[np.float32]) -> float:
+    """Return the largest difference of two arrays as a share of the largest value expected; infinite for two shapes."""
+    scale = max(float(np.abs(expected).max()), float(np.finfo(np.float32).tiny))
+    return float(np.abs(expected - found).max()) / scale if found.shape == expected.shape else float("inf")
 
 
 def random_images(count: int, size: int, seed: int) -> npt.NDArray[np.uint8]:

@@ -32,7 +32,12 @@ def load_weights(model: nn.Module, path: Path, head: Collection[str] = ()) -> No
     other tensor must be there with the right shape and finite, and nothing else may be; otherwise `ModelError`
     names the file, the network and the first tensors that differ. Nothing is ever unpickled.
     """
-    stored, own = read_tensors(path), model.state_dict()
+    fill(model, read_tensors(path), str(path), head)
+
+
+def fill(model: nn.Module, stored: dict[str, torch.Tensor], label: str, head: Collection[str] = ()) -> None:
+    """Load tensors that were read from the file `label` into `model`; see `load_weights`."""
+    own = model.state_dict()
     if any(key not in stored or stored[key].shape != own[key].shape for key in head):
         stored = {key: value for key, value in stored.items() if key not in head}
         optional = set(head)
@@ -43,7 +48,7 @@ def load_weights(model: nn.Module, path: Path, head: Collection[str] = ()) -> No
         architecture = cast(Any, model).pretrained_cfg.get("architecture", type(model).__name__)
         more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         raise ModelError(
-            f"{path}: not weights of {architecture}: {'; '.join(faults[:SHOWN])}{more}",
+            f"{label}: not weights of {architecture}: {'; '.join(faults[:SHOWN])}{more}",
             "choose the backbone that the file was made for, or another file",
         )
     model.load_state_dict(stored, strict=False)

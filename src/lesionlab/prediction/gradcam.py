@@ -4,6 +4,8 @@ Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient
 the channels of the last feature map are weighted by the mean gradient of the class' logit, summed, and what is
 negative is cut. The gradient only has to go back from the logit to that map, so one pass through the network
 serves all seven classes; captum's LayerGradCam, which gives the same maps, runs the network once for each.
+
+This is for networks of any head, with torch; `prediction.cam` needs none where a model's graph gives its features.
 """
 
 from __future__ import annotations
@@ -19,11 +21,9 @@ from lesionlab.data.images import grayscale
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import ModelError
 from lesionlab.models.bundle import Bundle, torch_model
-from lesionlab.models.composite import Composite
 from lesionlab.models.onnx_export import normalise
-from lesionlab.prediction.predictor import Predictor
+from lesionlab.prediction.cam import Maps
 
-Maps = npt.NDArray[np.float32]
 _BATCH = 16
 
 
@@ -118,46 +118,3 @@ def _last_attention_input(model: Any) -> torch.nn.Module | None:
         return None
     norm = getattr(model.blocks[-1], "norm1", None)
     return norm if isinstance(norm, torch.nn.Module) and hasattr(model.patch_embed, "grid_size") else None
-
-
-class CompositeCam:
-    """Maps of several networks that answer as one.
-
-    An ensemble's map is the mean of its members' maps, under the fitted weights where it has some. A Mix-Model's is
-    that of the network that decided the image; the general one's for a diagnosis which the decider does not know.
-    """
-
-    def __init__(self, composite: Composite) -> None:
-        self.composite = composite
-        self._predictor = Predictor(composite)
-        self._cams = [GradCam(bundle) for bundle in composite.bundles.values()]
-
-    def maps(self, pixels: npt.NDArray[np.uint8], classes: list[int] | None = None) -> Maps:
-        """Return one map per image, float32 (n, size, size) in 0..1; see `GradCam.maps`."""
-        if classes is not None and len(classes) != len(pixels):
-            raise ValueError(f"{len(classes)} classes for {len(pixels)} images")
-        tables = self._predictor.tables(pixels)
-        wanted = self.composite.combine(tables).argmax(1) if classes is None else np.array(classes, np.int64)
-        return self._mean(pixels, wanted, self.composite.shares(tables, wanted))
-
-    def class_maps(self, pixels: npt.NDArray[np.uint8]) -> Maps:
-        """Return the maps of all classes, float32 (n, 7, size, size) in 0..1, each scaled by itself."""
-        tables = self._predictor.tables(pixels)
-        each = [np.full(len(pixels), k) for k in range(len(CODES))]
-        return np.stack([self._mean(pixels, k, self.composite.shares(tables, k)) for k in each], axis=1)
-
-    def _mean(
-        self, pixels: npt.NDArray[np.uint8], classes: npt.NDArray[np.int64], shares: npt.NDArray[np.float64]
-    ) -> Maps:
-        """Return the maps of the classes (n,), the members' averaged under the shares (members, n)."""
-        mean = np.zeros((len(pixels), self.composite.size, self.composite.size), np.float32)
-        for cam, share in zip(self._cams, shares.astype(np.float32), strict=True):
-            rows = np.flatnonzero(share)
-            mean[rows] += share[rows, None, None] * cam.maps(pixels[rows], classes[rows].tolist())
-        top = mean.max(axis=(1, 2), keepdims=True)
-        return cast(Maps, np.divide(mean, top, out=np.zeros_like(mean), where=top > 0))
-
-
-def grad_cam(model: Bundle | Composite) -> GradCam | CompositeCam:
-    """Return what makes Grad-CAM maps of a model of either kind."""
-    return CompositeCam(model) if isinstance(model, Composite) else GradCam(model)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import ModelError
-from lesionlab.models.bundle import Bundle
+from lesionlab.models.bundle import ONNX, Bundle
+from lesionlab.models.graphs import FEATURES, INPUT, OUTPUT, check_self_contained
 
 
 def processors() -> int:
@@ -36,34 +38,55 @@ class Session:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors only: its warnings concern the graph's maker
         self.size = bundle.size
-        self._path = bundle.onnx
+        self._label, self._maps = bundle.label(ONNX), bundle.features
+        graph = bundle.read(ONNX)
+        check_self_contained(graph, self._label)
         try:
-            self._session = onnxruntime.InferenceSession(str(bundle.onnx), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's faults have no common class below Exception
             reason = str(error).strip().partition("\n")[0][:200]
-            raise ModelError(f"{bundle.onnx}: cannot be loaded: {reason}", "take the model anew") from None
+            raise ModelError(f"{self._label}: cannot be loaded: {reason}", "take the model anew") from None
         self._check()
 
     def _check(self) -> None:
-        """Raise `ModelError` unless the graph maps uint8 (n, size, size, 3) to float32 (n, 7)."""
+        """Raise `ModelError` unless the graph maps uint8 (n, size, size, 3) to float32 (n, 7) and what else it says."""
         found = [
-            (node.type, list(node.shape[1:]))
+            (node.name, node.type, list(node.shape[1:]))
             for nodes in (self._session.get_inputs(), self._session.get_outputs())
             for node in nodes
         ]
-        wanted = [("tensor(uint8)", [self.size, self.size, 3]), ("tensor(float)", [len(CODES)])]
+        wanted: list[tuple[str, str, list[Any]]] = [
+            (INPUT, "tensor(uint8)", [self.size, self.size, 3]),
+            (OUTPUT, "tensor(float)", [len(CODES)]),
+        ]
+        if self._maps:
+            plane = found[-1][2]
+            whole = len(plane) == 3 and all(isinstance(side, int) and side > 0 for side in plane)
+            wanted.append((FEATURES, "tensor(float)", plane if whole else ["channels", "rows", "columns"]))
         if found != wanted:
-            raise ModelError(f"{self._path}: takes and gives {found}, not {wanted}", "take the model anew")
-        self._input = self._session.get_inputs()[0].name
+            raise ModelError(f"{self._label}: takes and gives {found}, not {wanted}", "take the model anew")
 
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return logits, float32 (n, 7) in the order of `CODES`, of uint8 RGB pixels (n, size, size, 3).
 
         Raises `ValueError` for pixels of another type or shape, and `ModelError` for answers that are no numbers.
         """
+        return self._run([OUTPUT], pixels)[0]
+
+    def features(self, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return logits, float32 (n, 7), and the last feature map, float32 (n, c, h, w); see `logits`.
+
+        Raises `ValueError` too for a model whose graph does not give the map.
+        """
+        if not self._maps:
+            raise ValueError(f"{self._label}: gives no feature map")
+        logits, maps = self._run([OUTPUT, FEATURES], pixels)
+        return logits, maps
+
+    def _run(self, outputs: list[str], pixels: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (self.size, self.size, 3):
             raise ValueError(f"pixels {pixels.dtype} {pixels.shape} are not uint8 (n, {self.size}, {self.size}, 3)")
-        answer: npt.NDArray[np.float32] = self._session.run(None, {self._input: np.ascontiguousarray(pixels)})[0]
-        if not np.isfinite(answer).all():
-            raise ModelError(f"{self._path}: its answers are not finite numbers", "take the model anew")
-        return answer
+        answers: list[npt.NDArray[np.float32]] = self._session.run(outputs, {INPUT: np.ascontiguousarray(pixels)})
+        if not all(np.isfinite(answer).all() for answer in answers):
+            raise ModelError(f"{self._label}: its answers are not finite numbers", "take the model anew")
+        return answers

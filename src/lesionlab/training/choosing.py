@@ -6,7 +6,7 @@ import numpy as np
 
 from lesionlab.evaluation.metrics import sample, scores
 from lesionlab.evaluation.predictions import Predictions
-from lesionlab.prediction.predictor import softmax
+from lesionlab.models.probabilities import softmax
 from lesionlab.training.losses import prior_kept
 from lesionlab.training.material import Material
 from lesionlab.training.recipe import Recipe

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from lesionlab.data import splits
-from lesionlab.data.cases import Case, labelled
+from lesionlab.data.cases import Case, check_unique, informative, labelled
 from lesionlab.data.packs import Pack, pack
-from lesionlab.data.sources import load_source, narrowed
+from lesionlab.data.sources import Listing, load_source, narrowed
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError, some
 from lesionlab.training.recipe import Recipe
@@ -21,6 +21,7 @@ from lesionlab.training.recipe import Recipe
 class Job:
     """What to train on what, and where to.
 
+    also : further sources, of which four fifths train and one fifth, the part `splits.KEPT_OUT`, is not touched;
     split : protocol name (paper, grouped) or the path of a split file, of which `fold` names a fold;
     weights : "imagenet", "none" or a file; duplicates : clusters of images known to show one lesion.
     """
@@ -37,29 +38,39 @@ class Job:
     skip_bad: bool = False
     resume: bool = False
     tensorboard: bool = False
+    also: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class Material:
-    """Everything that training needs, read and checked."""
+    """Everything that training needs, read and checked.
+
+    labels : int64 (n,), rows of `possible`. possible : 0 or 1, int64 (k, 7), the diagnoses that a label stands for: the
+    seven themselves, then those of images of which only that much is known.
+    """
 
     kind: str
     pack: Pack
     split: splits.Split
     labels: np.ndarray
+    possible: np.ndarray
     train: np.ndarray
     validate: np.ndarray
 
     @property
     def counts(self) -> np.ndarray:
-        """Training images per class, int64 (7,)."""
-        return np.bincount(self.labels[self.train], minlength=len(CODES))
+        """Training images per class, float64 (7,); see `class_counts`."""
+        return class_counts(self.labels[self.train], self.possible)
 
 
 def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -> Material:
     """Read the source, split it, pack its pixels."""
     kind, cases = labelled_cases(job.data, job.source, job.skip_bad)
-    split = choose_split(job, cases)
+    own = choose_split(job, cases)
+    others = [further_cases(folder, job.skip_bad) for folder in job.also]
+    split = splits.joined(own, others) if others else own
+    cases += [case for other in others for case in other]
+    check_unique(cases, ", ".join(map(str, (job.data, *job.also))))
     absent = sorted(set(split.parts) - {case.image_id for case in cases})
     if absent and not job.skip_bad:
         raise DataError(
@@ -68,17 +79,24 @@ def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -
         )
     pixels = pack(
         cases, job.recipe.size, job.cache, job.skip_bad,
-        (lambda done, total: progress("packing images", done, total)) if progress else None,
+        (lambda done, total: progress("packing images", done, total)) if progress else None, job.recipe.photo_aspect,
     )  # fmt: skip
-    labels = class_labels([case.dx for case in pixels.cases], CODES)
+    labels, possible = label_table(pixels.cases)
+    if len(possible) > len(CODES) and (job.recipe.mixup or job.recipe.mode == "frozen"):
+        raise UsageError("mixup and mode frozen need whole labels, and a source here has partial ones", "turn them off")
     wanted = narrowed(pixels.cases, job.recipe.site, job.recipe.classes)
     parts = {part: pixels.rows({case.image_id for case in split.select(wanted, part)}) for part in ("train", "val")}
-    return Material(kind, pixels, split, labels, parts["train"], parts["val"])
+    return Material(kind, pixels, split, labels, possible, parts["train"], parts["val"])
 
 
 def labelled_cases(data: Path, source: str | None = None, skip_bad: bool = False) -> tuple[str, list[Case]]:
     """Return the source's kind and its cases with a diagnosis; `DataError` for missing images, unless `skip_bad`."""
     listing = load_source(data, source)
+    _check_present(listing, data, skip_bad)
+    return listing.kind, labelled(listing.cases, str(data))
+
+
+def _check_present(listing: Listing, data: Path, skip_bad: bool) -> None:
     missing = [problem for problem in listing.problems if problem.kind == "missing image"]
     if missing and not skip_bad:
         named = some([problem.image_id for problem in missing])
@@ -86,7 +104,13 @@ def labelled_cases(data: Path, source: str | None = None, skip_bad: bool = False
             f"{data}: {len(missing)} labelled images are missing: {named}",
             "bring them back, or leave them out with --skip-bad",
         )
-    return listing.kind, labelled(listing.cases, str(data))
+
+
+def further_cases(folder: Path, skip_bad: bool = False) -> list[Case]:
+    """Return the cases of a further source of which anything is known; a fault as in `labelled_cases`."""
+    listing = load_source(folder)
+    _check_present(listing, folder, skip_bad)
+    return informative(listing.cases, str(folder))
 
 
 def choose_split(job: Job, cases: list[Case]) -> splits.Split:
@@ -109,7 +133,24 @@ def choose_split(job: Job, cases: list[Case]) -> splits.Split:
     return split
 
 
-def class_labels(diagnoses: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """Return the class number of each diagnosis, int64 (n,)."""
-    number = {code: i for i, code in enumerate(classes)}
-    return np.array([number[dx] for dx in diagnoses], np.int64)
+def label_table(cases: Sequence[Case]) -> tuple[np.ndarray, np.ndarray]:
+    """Return each case's label, int64 (n,), and what labels stand for, int64 (k, 7); see `Material`."""
+    known = [(code,) for code in CODES]
+    sets = known + sorted({case.possible for case in cases} - set(known))
+    number = {codes: i for i, codes in enumerate(sets)}
+    possible = np.array([[code in codes for code in CODES] for codes in sets], np.int64)
+    return np.array([number[case.possible] for case in cases], np.int64), possible
+
+
+def class_counts(labels: np.ndarray, possible: np.ndarray) -> np.ndarray:
+    """Return how many of the labels (n,) are of each class, float64 (7,).
+
+    A label that stands for several diagnoses is shared out among them as often as they are otherwise.
+    """
+    classes = possible.shape[1]
+    counts = np.bincount(labels, minlength=len(possible)).astype(float)
+    found = counts[:classes]
+    for several, count in zip(possible[classes:], counts[classes:], strict=True):
+        among = several * counts[:classes]
+        found = found + count * (among if among.any() else several) / (among if among.any() else several).sum()
+    return found

@@ -16,8 +16,10 @@ from lesionlab.data.packs import default_cache
 from lesionlab.diagnoses import CODES
 from lesionlab.files import lock, read_json, write_json
 from lesionlab.models.backbones import create, freeze_layers, head_names, preprocessing
-from lesionlab.models.bundle import BundleDetails, write_bundle
+from lesionlab.models.bundle import BundleDetails
+from lesionlab.models.writing import write_bundle
 from lesionlab.training.choosing import choose_prior, combine_views, prior_offset, validation_figures
+from lesionlab.training.deciding import decide_run
 from lesionlab.training.folder import begin_folder, check_folder
 from lesionlab.training.loop import Reporter, Trainer
 from lesionlab.training.material import Job, Material, prepare
@@ -50,7 +52,7 @@ def train(job: Job, screen: Reporter, progress: Callable[[str, int, int], None] 
         else:
             with StopRequest() as stop:
                 model, outcome = _finetune(job, material, model, recorder, stop)
-        described = _finish(job, material, model, outcome) if main else {}
+        described = _finish(job, material, model, outcome, progress) if main else {}
     state.wait_for_everyone()  # a process that leaves while another still works can take it down
     state.destroy_process_group()
     return described
@@ -61,8 +63,8 @@ def _finetune(
 ) -> tuple[nn.Module, dict[str, Any]]:
     freeze_layers(model, job.recipe.frozen_layers)
     trainer = Trainer(
-        model, preprocessing(model), material.pack.pixels, material.labels, material.train, material.validate,
-        job.recipe, job.out, recorder,
+        model, preprocessing(model), material.pack.pixels, material.labels, material.possible, material.train,
+        material.validate, job.recipe, job.out, recorder,
     )  # fmt: skip
     if job.resume:
         trainer.resume()
@@ -105,25 +107,30 @@ def _probe(
     return model.eval(), {"penalties_tried": tried, "prior": prior, "prior_tried": chosen, "logits": logits}
 
 
-def _finish(job: Job, material: Material, model: nn.Module, outcome: dict[str, Any]) -> dict[str, Any]:
-    """Write the model and close run.json with what validation says."""
+def _finish(
+    job: Job, material: Material, model: nn.Module, outcome: dict[str, Any],
+    progress: Callable[[str, int, int], None] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write the model with its decisions and close run.json with what validation says."""
     logits = outcome.pop("logits")
     offset = prior_offset(job.recipe, outcome["prior"], material.counts)
     figures = validation_figures(material.labels[material.validate], combine_views(logits, offset))
     described: dict[str, Any] = read_json(job.out / "run.json")
     described |= {"status": "finished", **outcome, "validation": figures}
-    write_bundle(
+    bundle = write_bundle(
         job.out / "model",
         model,
         BundleDetails(
             architecture=job.recipe.architecture,
             colour=job.recipe.colour,
             size=job.recipe.size,
+            frame_aspect=job.recipe.photo_aspect,
             prior_offset=offset.tolist(),
             views=job.recipe.views,
             training={key: described[key] for key in ("created", "data", "split", "weights", "recipe")},
             metrics={"validation": figures},
         ),
     )
+    described["validation"] = decide_run(bundle, material, job.out, progress)
     write_json(job.out / "run.json", described)
     return described

@@ -1,0 +1,132 @@
+"""What follows training: temperature, operating points, prediction sets, abstaining and outliers, into the model.
+
+All is fitted on the validation images, which also chose the epoch and the share of the class prior: the figures that
+are kept are a little too good, and prediction sets a little too small. The outlier rule rests on
+training images too. Test images are never seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lesionlab.data.cases import Case, pick
+from lesionlab.data.packs import Pack
+from lesionlab.data.sources import narrowed
+from lesionlab.errors import DataError
+from lesionlab.evaluation.calibration import calibrated, describe_fit, fit_temperature
+from lesionlab.evaluation.conformal import fit_conformal
+from lesionlab.evaluation.operating import DEFAULT, fit_abstaining, fit_points
+from lesionlab.evaluation.outliers import fit_outliers
+from lesionlab.evaluation.predictions import Floats, Predictions
+from lesionlab.models.appearance import statistics
+from lesionlab.models.bundle import Bundle
+from lesionlab.models.composite import Composite, read_model
+from lesionlab.models.decisions import Decisions
+from lesionlab.models.writing import write_decisions
+from lesionlab.prediction.predictor import Predictor
+from lesionlab.report.evaluate_model import Counted, part_images, predict_cases, run_folder, split_of
+from lesionlab.report.reliability import draw_reliability
+from lesionlab.training.choosing import validation_figures
+from lesionlab.training.material import Material
+
+PART = "val"
+PICTURE = "reliability.png"
+RESAMPLES = 1000
+REFERENCES = 2000
+"""Most training images that the outlier rule is fitted on."""
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A model with its new decisions, what it says of the validation images before and after calibrating, a picture."""
+
+    model: Bundle | Composite
+    decisions: Decisions
+    before: Predictions
+    after: Predictions
+    picture: Path | None = None
+
+
+def calibrate_model(
+    path: Path,
+    data: Path,
+    source: str | None = None,
+    split_file: Path | None = None,
+    cache: Path | None = None,
+    skip_bad: bool = False,
+    resamples: int = RESAMPLES,
+    progress: Counted | None = None,
+) -> Decided:
+    """Fit the decisions of a trained model anew, write them into its folder, and return them.
+
+    path : run folder, or the folder of a combined model; a model elsewhere needs `split_file`. In a run folder the
+    reliability diagram goes to `PICTURE`. The other parameters, and the faults, are those of `evaluate_model`.
+    """
+    model, run = read_model(path), run_folder(path)
+    split = split_of(model, run, PART, split_file)
+    packed, validate = part_images(model, split, data, PART, source, cache, skip_bad, progress)
+    recipe = model.training.get("recipe", {})
+    trained = split.select(packed.cases, "train") if split else []
+    train = narrowed(trained, recipe.get("site", ""), recipe.get("classes", ()))
+    return decide(model, packed, validate, train, run, resamples, progress)
+
+
+def decide(
+    model: Bundle | Composite,
+    packed: Pack,
+    validate: Sequence[Case],
+    train: Sequence[Case],
+    folder: Path | None = None,
+    resamples: int = RESAMPLES,
+    progress: Counted | None = None,
+) -> Decided:
+    """Fit a model's decisions on validation cases of a pack, outliers on training cases too, and write them into it.
+
+    folder : where the reliability diagram goes; nowhere where None. Cases without a diagnosis are left out. Raises
+    `DataError` when none is left, and `ModelError` for a model that is one file.
+    """
+    known = [case for case in validate if case.dx]
+    if not known:
+        raise DataError("no validation image has a diagnosis", "decisions are fitted on labelled images")
+    bare = Predictor(model.model_copy(update={"decisions": None}))
+    before = predict_cases(bare, packed, known, progress)
+    temperature = fit_temperature(before)
+    after = calibrated(before, temperature)
+    points = fit_points(after)
+    decisions = Decisions(
+        temperature=temperature,
+        fitted_on=describe_fit(before, after, PART, resamples),
+        operating=points,
+        default_point=DEFAULT if any(point.target == "malignant" for point in points) else "",
+        conformal=fit_conformal(after),
+        abstain_below=fit_abstaining(after),
+        outlier=fit_outliers(_looks(packed, pick(train, REFERENCES)), _looks(packed, known)),
+    )
+    if isinstance(model, Bundle):
+        figures = {"validation": validation_figures(after.truth, after.probabilities)}
+        model = model.model_copy(update={"metrics": model.metrics | figures})
+    picture = folder / PICTURE if folder else None
+    if picture:
+        draw_reliability(before, after, picture)
+    return Decided(write_decisions(model, decisions), decisions, before, after, picture)
+
+
+def decide_run(bundle: Bundle, material: Material, folder: Path, progress: Counted | None = None) -> dict[str, float]:
+    """Write the decisions of a model that was trained on `material`, and return its figures on validation."""
+    cases = material.pack.cases
+    validate, train = ([cases[row] for row in rows] for rows in (material.validate, material.train))
+    found = decide(bundle, material.pack, validate, train, folder, progress=progress)
+    return validation_figures(found.after.truth, found.after.probabilities)
+
+
+def _looks(packed: Pack, cases: Sequence[Case]) -> Floats:
+    """Return the appearance (n, 9) of those cases that could be read."""
+    rows = packed.rows({case.image_id for case in cases})
+    parts = [statistics(packed.pixels[rows[first : first + BATCH]]) for first in range(0, len(rows), BATCH)]
+    return np.concatenate(parts) if parts else statistics(packed.pixels[:0])

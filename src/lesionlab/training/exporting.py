@@ -1,0 +1,212 @@
+"""From a run to a model for others: compared with torch image by image, made smaller if wanted, with a model card.
+
+A graph of full precision is taken where it agrees with torch to rounding. One of less precision cannot; it is taken
+where it loses next to no balanced accuracy on the validation images, and its decisions are fitted on its own answers.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lesionlab.data.cases import Case
+from lesionlab.data.packs import Pack
+from lesionlab.data.sources import narrowed
+from lesionlab.errors import ModelError, UsageError
+from lesionlab.evaluation.evaluate import summary_rows
+from lesionlab.evaluation.questions import question_rows
+from lesionlab.files import read_json
+from lesionlab.models.bundle import HEAD, ONNX, README, Bundle
+from lesionlab.models.card import model_card
+from lesionlab.models.composite import Composite, model_of, read_model
+from lesionlab.models.onnx_export import BATCHES, difference, random_images
+from lesionlab.models.quantise import in_8_bits, in_half
+from lesionlab.models.storage import CARD, SUFFIX, Store
+from lesionlab.models.tensors import write_tensors
+from lesionlab.models.writing import files_of, packed_up, rewrite_bundle, write_model
+from lesionlab.prediction.predictor import Predictor
+from lesionlab.prediction.runtime import Session
+from lesionlab.report.evaluate_model import Counted, part_images, predict_cases, run_folder, split_of
+from lesionlab.training.agreement import compare, in_batches
+from lesionlab.training.choosing import validation_figures
+from lesionlab.training.deciding import decide
+
+COMPARED = 200
+"""Images on which torch, the graph and what was written are compared."""
+
+SEEN = 256
+"""Training images whose activations set the ranges of a graph in 8 bits."""
+
+MOST_LOST = 0.003
+"""Most balanced accuracy on validation that a graph of less precision may lose."""
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Images:
+    """A source's images at a model's size, and which of them were for training and for validation."""
+
+    pack: Pack
+    validate: list[Case]
+    train: list[Case]
+
+    def some(self, cases: list[Case], count: int) -> Pixels:
+        """Return `count` images of the cases, drawn with a fixed seed, uint8 (n, size, size, 3)."""
+        rows = self.pack.rows({case.image_id for case in cases})
+        return np.asarray(self.pack.pixels[np.sort(np.random.default_rng(0).permutation(rows)[:count])])
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the model, its bytes, on how many images it was compared with torch and how far it is off.
+
+    difference : largest difference of the logits as a share of the largest. accuracy : balanced accuracy on
+    validation in full precision and in this one, None where nothing was made smaller.
+    """
+
+    model: Bundle | Composite
+    size: int
+    images: int
+    difference: float
+    accuracy: tuple[float, float] | None = None
+
+
+def export_model(
+    run: Path,
+    out: Path,
+    precision: str = "fp32",
+    data: Path | None = None,
+    source: str | None = None,
+    split_file: Path | None = None,
+    cache: Path | None = None,
+    skip_bad: bool = False,
+    progress: Counted | None = None,
+) -> Exported:
+    """Write the model of a run for others to use, with a model card, and return what was written.
+
+    Parameters
+    ----------
+    out : folder, or one file where its name ends in .lesion.
+    precision : "fp32"; "fp16", weights of half the size; "int8", all in 8 bits. Both of these need `data`, leave
+        the weights for torch out, and are for single models.
+    data : the source that the model was trained on; images are made up where None.
+
+    The other parameters are those of `evaluate_model`. Raises `ModelError`, before anything is written, when torch,
+    the graph and what would be written differ, or less precision costs too much; `UsageError` for what does not fit.
+    """
+    model = read_model(run)
+    _check(model, out, precision, data)
+    images = _images(model, run, data, source, split_file, cache, skip_bad, progress) if data else None
+    if precision == "fp32":
+        seen = images.some(images.validate, COMPARED) if images else random_images(COMPARED, model.size, seed=0)
+        contents = _with_card(model, run)
+        off = compare(model, model_of(Store(out, contents)), seen, progress)
+        found = Exported(model, 0, len(seen), off)
+    else:
+        assert images and isinstance(model, Bundle)
+        found = smaller(model, precision, images, progress)
+        contents = _with_card(found.model, run, _bound(precision, found))
+    written = write_model(out, contents)
+    return replace(found, model=written, size=sum(len(content) for content in contents.values()))
+
+
+def _check(model: Bundle | Composite, out: Path, precision: str, data: Path | None) -> None:
+    """Raise `UsageError` for wishes that cannot be met, before the long work begins."""
+    if out.suffix != SUFFIX and out.exists() and not (out / CARD).is_file() and (out.is_file() or any(out.iterdir())):
+        raise UsageError(f"--out {out}: not empty, and no model", f"name a new folder, or a file ending in {SUFFIX}")
+    if out.resolve() == model.folder.resolve():
+        raise UsageError(f"--out {out}: the model itself", "export into another folder")
+    if precision != "fp32" and isinstance(model, Composite):
+        raise UsageError(f"{model.folder}: made of several models", "make single models smaller, then combine these")
+    if precision != "fp32" and data is None:
+        raise UsageError(f"{precision} is judged on validation images", "name the source with --data")
+
+
+def _images(
+    model: Bundle | Composite,
+    run: Path,
+    data: Path,
+    source: str | None,
+    split_file: Path | None,
+    cache: Path | None,
+    skip_bad: bool,
+    progress: Counted | None,
+) -> Images:
+    split = split_of(model, run_folder(run), "val", split_file)
+    packed, validate = part_images(model, split, data, "val", source, cache, skip_bad, progress)
+    recipe = model.training.get("recipe", {})
+    train = split.select(packed.cases, "train") if split else []
+    return Images(packed, validate, narrowed(train, recipe.get("site", ""), recipe.get("classes", ())))
+
+
+def smaller(bundle: Bundle, precision: str, images: Images, progress: Counted | None = None) -> Exported:
+    """Return a bundle, not kept on the disk, whose graph is of less precision and whose decisions fit it.
+
+    It holds no weights for torch, which would be another network's; the head's weight stays, for heat maps. Raises
+    `ModelError` where it loses more than `MOST_LOST` balanced accuracy on the validation images.
+    """
+    graph = bundle.read(ONNX)
+    light = in_half(graph) if precision == "fp16" else in_8_bits(graph, images.some(images.train, SEEN))
+    contents = {ONNX: light} | ({HEAD: write_tensors({bundle.head: bundle.head_weight()})} if bundle.features else {})
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "model"
+        made = rewrite_bundle(place, bundle, contents, precision=precision, decisions=None, metrics={})
+        known = [case for case in images.validate if case.dx]
+        before, after = (_balanced_accuracy(one, images.pack, known, progress) for one in (bundle, made))
+        if before - after > MOST_LOST:
+            raise ModelError(
+                f"{precision} lowers balanced accuracy on validation from {before:.4f} to {after:.4f}",
+                f"nothing was written; at most {MOST_LOST} may be lost: take another precision",
+            )
+        if bundle.decisions:
+            decided = decide(made, images.pack, images.validate, images.train, progress=progress).model
+            assert isinstance(decided, Bundle)
+            made = decided
+        seen = images.some(images.validate, COMPARED)
+        found = [in_batches(Session(one).logits, seen, BATCHES[-1]) for one in (bundle, made)]
+        off = difference(found[0], found[1])
+        measured = {"validation_images": len(known), "balanced_accuracy": {"fp32": before, precision: after}}
+        changes: dict[str, Any] = {"agreement": off, "metrics": made.metrics | {"precision": measured}}
+        inside = packed_up(made, {name: made.read(name) for name in made.files}, **changes)
+    result = model_of(Store(bundle.folder, inside))
+    return Exported(result, 0, len(seen), off, (before, after))
+
+
+def _balanced_accuracy(bundle: Bundle, pack: Pack, cases: list[Case], progress: Counted | None) -> float:
+    found = predict_cases(Predictor(bundle), pack, cases, progress)
+    return validation_figures(found.truth, found.probabilities)["balanced_accuracy"]
+
+
+def _bound(precision: str, found: Exported) -> str:
+    """Return what a reader of the model card must know of a model of less precision."""
+    before, after = found.accuracy or (0.0, 0.0)
+    return (
+        f"The graph is in {precision}: balanced accuracy on validation {after:.4f}, in fp32 {before:.4f}. "
+        "Test figures below are those of fp32."
+    )
+
+
+def _with_card(model: Bundle | Composite, run: Path, bound: str = "") -> dict[str, bytes]:
+    """Return all files of the model, its model card among them."""
+    card = model_card(model, _evaluations(run), bound).encode()
+    if isinstance(model, Composite):
+        return files_of(model) | {README: card}
+    return packed_up(model, {name: model.read(name) for name in model.files} | {README: card})
+
+
+def _evaluations(run: Path) -> dict[str, list[tuple[str, str]]]:
+    """Return what `lesionlab evaluate` has left in a run folder, but for validation images, as tables."""
+    folder = run_folder(run)
+    tables = {}
+    for path in sorted(folder.glob("evaluation/*/metrics.json")) if folder else []:
+        result = read_json(path)
+        if path.parent.name not in ("val", "train"):
+            rows = question_rows(result) if "questions" in result else summary_rows(result)
+            tables[f"Evaluation {path.parent.name!r}"] = rows
+    return tables
