@@ -213,3 +213,31 @@ def test_staged_folder_sweeps_what_a_killed_writer_left(tmp_path: Path) -> None:
     with staged_folder(tmp_path / "out") as staging:
         (staging / "whole").write_text("whole")
     assert_nothing_left(tmp_path, "out")
+
+
+def test_what_is_stored_is_read_into_memory(tmp_path: Path) -> None:
+    files = {"b/c.onnx": b"\x00" * 5000, "a.json": b"{}", "empty": b""}
+    archives.write_stored(tmp_path / "a.lesion", files)
+    assert archives.read_stored(tmp_path / "a.lesion", bytes_limit=10**4) == files
+    first = (tmp_path / "a.lesion").read_bytes()
+    archives.write_stored(tmp_path / "a.lesion", dict(reversed(files.items())))
+    assert (tmp_path / "a.lesion").read_bytes() == first
+    assert_nothing_left(tmp_path, "a.lesion")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: make_zip(path, [("a", b"x" * 100)], zipfile.ZIP_DEFLATED), "compressed"),
+        (lambda path: make_zip(path, [("a", b"x" * 2000)]), "more than 1,000"),
+        (lambda path: make_zip(path, [("../a", b"x")]), "climbs"),
+        (lambda path: make_zip(path, [(linked("a", stat.S_IFLNK), b"b")]), "link"),
+        (lambda path: make_zip(path, [(str(number), b"") for number in range(11)]), "11 entries"),
+        (lambda path: path.write_bytes(b"PK"), "damaged"),
+        (lambda path: None, "cannot read"),
+    ],
+)
+def test_what_is_not_plainly_stored_is_refused(tmp_path: Path, make: Callable[[Path], object], words: str) -> None:
+    make(tmp_path / "a.lesion")
+    with pytest.raises(DataError, match=words):
+        archives.read_stored(tmp_path / "a.lesion", bytes_limit=1000, entries_limit=10)

@@ -187,38 +187,9 @@ def test_checksum_is_sha256_or_what_is_asked_for(tmp_path: Path) -> None:
     assert files.checksum(tmp_path / "abc", "md5") == "900150983cd24fb0d6963f7d28e17f72"
 
 
-HOLD = """
-import sys, time
-from pathlib import Path
-from lesionlab.files import lock
-with lock(Path(sys.argv[1]), "the run folder"):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_a_lock_refuses_a_second_process_and_ends_with_its_holder(tmp_path: Path) -> None:
-    holder = python(HOLD, str(tmp_path / "run"))
-    assert first_line(holder) == "held"
-    with (
-        pytest.raises(DataError, match="the run folder is in use") as caught,
-        files.lock(tmp_path / "run", "the run folder"),
-    ):
-        pytest.fail("two processes hold one lock")
-    assert caught.value.exit_code == EXIT_DATA
-    kill(holder)
-    with files.lock(tmp_path / "run", "the run folder"):
-        assert (tmp_path / "run").is_dir()
-
-
-def test_a_lock_can_be_taken_again_after_an_exception(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), files.lock(tmp_path, "the run folder"):
-        raise ZeroDivisionError
-    with files.lock(tmp_path, "the run folder"):
-        assert (tmp_path / ".lock").is_file()
-
-
-def test_a_lock_where_no_folder_can_be_is_a_data_error(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("a file")
-    with pytest.raises(DataError, match="cannot write"), files.lock(tmp_path / "out", "the run folder"):
-        pytest.fail("a file was locked as a folder")
+def test_only_names_of_our_own_are_swept(tmp_path: Path) -> None:
+    for name in (".run.json.12.partial", "mine.partial", ".hidden"):
+        (tmp_path / name).touch()
+    (tmp_path / ".model.12.partial").mkdir()
+    assert files.sweep_partials(tmp_path) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.partial", ".hidden", ".model.12.partial"}

@@ -17,6 +17,9 @@ from lesionlab.errors import BusyError, DataError
 PARTIAL = ".partial"
 """Suffix of files that are being written; such a file left behind by a crash may be deleted."""
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system answers that has no locks."""
+
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[IO[bytes]]:
@@ -101,19 +104,25 @@ def checksum(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def is_partial(path: Path) -> bool:
+    """Return whether a file or folder has the name of one that is, or was when its writer died, being written."""
+    return path.name.startswith(".") and path.name.endswith(PARTIAL)
+
+
 def sweep_partials(folder: Path) -> int:
     """Delete what crashed writers left in `folder` (not below it) and return how many files that were."""
-    left = [path for path in folder.glob(f".*{PARTIAL}") if path.is_file()]
+    left = [path for path in folder.iterdir() if is_partial(path) and path.is_file()]
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)
 
 
 @contextlib.contextmanager
-def lock(folder: Path, what: str) -> Iterator[None]:
-    """Hold `folder` for this process; `BusyError` when another holds it.
+def lock(folder: Path, what: str, wait: bool = False) -> Iterator[None]:
+    """Hold `folder` for this process; when another holds it, `BusyError`, or `wait` until it is free.
 
-    The kernel drops the lock when its holder dies, so a stale one never blocks.
+    The kernel drops the lock when its holder dies, so a stale one never blocks. Raises `DataError` where the folder
+    cannot be written, or lies on a file system without locks.
     """
     path = folder / ".lock"
     try:
@@ -123,7 +132,14 @@ def lock(folder: Path, what: str) -> Iterator[None]:
         raise disk_error(path, error) from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
             raise BusyError(f"{folder}: {what} is in use by another process", "wait for it, or stop it") from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise disk_error(path, error) from error
+            raise DataError(
+                f"{folder}: its file system has no locks ({error.strerror})",
+                "choose a folder on a local disk, or, to share one, on a file system that has flock",
+            ) from None
         yield

@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from lesionlab.cli.illustrate import illustrate
+from lesionlab.study.illustrate import Illustrated
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -17,8 +18,10 @@ def test_arguments_and_files(as_json: bool, capsys: pytest.CaptureFixture[str]) 
     app = typer.Typer()
     app.command()(illustrate)
     arguments = ["o", "--data", "d", "--masks", "m", "--count", "5", *(["--json"] if as_json else [])]
-    with patch("lesionlab.study.illustrate.illustrate", return_value=[Path("o/a.png"), Path("o/b.json")]) as drawn:
+    found = Illustrated([Path("o/a.png"), Path("o/b.json")], ["an image was left out"])
+    with patch("lesionlab.study.illustrate.illustrate", return_value=found) as drawn:
         app(args=arguments, standalone_mode=False)
     assert drawn.call_args.args[:4] == (Path("o"), Path("d"), Path("m"), 5)
-    shown = capsys.readouterr().out
-    assert (json.loads(shown) if as_json else shown.split()) == ["o/a.png", "o/b.json"]
+    shown = capsys.readouterr()
+    assert (json.loads(shown.out) if as_json else shown.out.split()) == ["o/a.png", "o/b.json"]
+    assert shown.err == "an image was left out\n"

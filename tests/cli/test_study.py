@@ -73,12 +73,12 @@ def test_a_dry_run_writes_nothing(
     command += ["--dry-run", "--only", "rgb, mix"]
     assert main(command) == 0
     shown = capsys.readouterr().out
-    assert "in all about" in shown and "of rgb, mel-nv" in shown
+    assert "in all about" in shown and "not run: mel-nv is not done" in shown
     assert main([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [(one["protocol"], one["id"]) for one in told["models"]] == [
-        (protocol, name) for protocol in ("paper", "grouped") for name in ("rgb", "mix")
-    ]
+    models = [(protocol, name) for protocol in ("paper", "grouped") for name in ("rgb", "mix")]
+    stages = [(protocol, name) for protocol in ("paper", "grouped") for name in ("pictures and maps", "several views")]
+    assert [(one["protocol"], one["id"]) for one in told["models"]] == [*models, *stages]
     assert told["seconds"] > 0 and not (tmp_path / "out").exists()
 
 

@@ -21,18 +21,18 @@ def app() -> typer.Typer:
 
 
 def test_it_says_where_the_page_is(app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[Path, bool]] = []
+    asked: list[tuple[Path, bool, Path | None]] = []
 
-    def write(out: Path, photographs: bool) -> Path:
-        asked.append((out, photographs))
-        return out / "report" / "index.html"
+    def write(out: Path, photographs: bool, folder: Path | None) -> Path:
+        asked.append((out, photographs, folder))
+        return (folder or out / "report") / "index.html"
 
     monkeypatch.setattr("lesionlab.study.report.write_report", write)
     page = str(tmp_path / "report" / "index.html")
     assert page in CliRunner().invoke(app, [str(tmp_path)]).output.replace("\n", "")
-    told = CliRunner().invoke(app, [str(tmp_path), "--without-photographs", "--json"])
-    assert json.loads(told.output) == {"page": page, "photographs": False}
-    assert asked == [(tmp_path, True), (tmp_path, False)]
+    told = CliRunner().invoke(app, [str(tmp_path), "--without-photographs", "--out", "docs", "--json"])
+    assert json.loads(told.output) == {"page": str(Path("docs", "index.html")), "photographs": False}
+    assert asked == [(tmp_path, True, None), (tmp_path, False, Path("docs"))]
 
 
 def test_a_folder_without_study(app: typer.Typer, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lesionlab.errors import UsageError
 from lesionlab.models.appearance import statistics
-from lesionlab.models.decisions import Conformal, Decisions, OutlierRule, chance_of, prediction_sets, temper
+from lesionlab.models.decisions import Conformal, Decisions, OutlierRule, calibrate, chance_of, prediction_sets
 from lesionlab.models.probabilities import softmax
 
 FIT = {
@@ -80,17 +80,42 @@ def test_the_default_point_unless_another_is_asked_for() -> None:
     assert Decisions(temperature=1, fitted_on=decisions.fitted_on).point() is None
 
 
+NONE = np.zeros(7)
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_a_temperature_divides_logits(temperature: float) -> None:
-    logits = np.random.default_rng(0).normal(0, 4, (50, 7))
-    found = temper(softmax(logits), temperature)
-    np.testing.assert_allclose(found, softmax(logits / temperature), atol=1e-12)
+    logits = np.random.default_rng(0).normal(0, 2, (50, 7))
+    np.testing.assert_allclose(calibrate(softmax(logits), temperature, NONE), softmax(logits / temperature), atol=1e-9)
+
+
+def test_probabilities_of_0_are_borne() -> None:
+    np.testing.assert_allclose(calibrate(np.array([[1.0] + [0.0] * 6]), 0.5, NONE), [[1.0] + [0.0] * 6], atol=1e-9)
+    assert calibrate(np.empty((0, 7)), 2.0, NONE).shape == (0, 7)
+
+
+def test_biases_shift_but_keep_the_answer() -> None:
+    logits = np.random.default_rng(1).normal(0, 1, (500, 7))
+    bias = np.array([0.5, 0, 0, -1, 0, 2, 0])
+    found, free = calibrate(softmax(logits), 1.0, bias), softmax(logits + bias)
     assert (found.argmax(1) == logits.argmax(1)).all()
+    np.testing.assert_allclose(found.sum(1), 1)
+    same = free.argmax(1) == logits.argmax(1)
+    assert 50 < same.sum() < 450
+    np.testing.assert_allclose(found[same], free[same])
+    rows = np.flatnonzero(~same)
+    answers = logits.argmax(1)[rows]
+    above = free[rows] > free[rows, answers][:, None]
+    assert (np.ptp(np.where(above, found[rows], found[rows, answers][:, None]), axis=1) < 2e-6)[above.sum(1) == 1].all()
 
 
-def test_a_temperature_bears_probabilities_of_0() -> None:
-    np.testing.assert_allclose(temper(np.array([[1.0] + [0.0] * 6]), 2.0), [[1.0] + [0.0] * 6])
-    assert temper(np.empty((0, 7)), 2.0).shape == (0, 7)
+def test_the_kept_answer_is_the_nearest_table() -> None:
+    """Compared with a search over tables in which the answer is on top."""
+    row = np.array([0.1, 0.35, 0.3, 0.05, 0.15, 0.05, 0.0])
+    shown = np.array([[0.2, 0.1, 0.1, 0.1, 0.3, 0.1, 0.1]])
+    found = calibrate(shown, 1.0, np.log(np.maximum(row, 1e-12)) - np.log(shown[0]))[0]
+    np.testing.assert_allclose(found, [0.1, 4 / 15, 4 / 15, 0.05, 4 / 15, 0.05, 0], atol=1e-5)
+    assert found.argmax() == 4
 
 
 def test_the_chance_of_a_target_is_a_sum() -> None:

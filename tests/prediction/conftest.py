@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlab.models.bundle import Bundle, BundleDetails, read_bundle, write_bundle
+from lesionlab.models.bundle import Bundle, BundleDetails, read_bundle
 from lesionlab.models.composite import Ensemble, Mix, card_digests, write_composite
+from lesionlab.models.decisions import Conformal, Decisions, Figure, Fit, OperatingPoint
 from lesionlab.models.ensemble import Fitted
 from lesionlab.models.members import common_training
 from lesionlab.models.onnx_export import random_images
+from lesionlab.models.writing import write_bundle
 
 SIZE = 64
 
@@ -33,6 +35,26 @@ def make_bundle(make_network: Callable[..., Any]) -> Callable[..., Bundle]:
 def bundle(make_bundle: Callable[..., Bundle], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A convolutional model in colour, one view, no offset."""
     return make_bundle(tmp_path_factory.mktemp("colour") / "model")
+
+
+@pytest.fixture(scope="session")
+def decisions() -> Decisions:
+    """Decisions that can be checked by eye: malignant from 0.3 (or 0.05), sets from 0.2 (mel 0.1), certain from 0.4."""
+    figure = Figure(value=0.1)
+    fit = Fit(part="val", images=9, lesions=8, nll_before=1, nll_after=1, ece_before=figure, ece_after=figure)
+    points = {"sensitivity 0.90": 0.3, "sensitivity 0.95": 0.05}
+    return Decisions(
+        temperature=2.0,
+        bias=[0.0, 0, 0, 0, -0.5, 0.5, 0],
+        fitted_on=fit,
+        operating=[
+            OperatingPoint(target="malignant", aim=aim, threshold=threshold, sensitivity=0.9, specificity=0.8)
+            for aim, threshold in points.items()
+        ],
+        default_point="sensitivity 0.90",
+        conformal=Conformal(coverage=0.9, thresholds=[0.2, 0.2, 0.2, 0.2, 0.1, 0.2, 0.2], images=[9] * 7),
+        abstain_below=0.4,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,11 @@ from lesionlab.errors import UsageError
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.cascade import route
 from lesionlab.models.composite import Ensemble, Mix
+from lesionlab.models.decisions import Decisions
 from lesionlab.models.onnx_export import random_images
-from lesionlab.prediction.predictor import Answer, Predictor, Refusal, dihedral, softmax
+from lesionlab.models.probabilities import softmax
+from lesionlab.prediction.network import dihedral
+from lesionlab.prediction.predictor import Answer, Predictor, Refusal
 from lesionlab.prediction.runtime import Session
 
 PIXELS = random_images(9, 64, seed=2)
@@ -87,11 +90,6 @@ def test_the_bundles_own_offset_colour_and_views_are_used(
     assert (found[:, 5] > Predictor(other, threads=1).probabilities(PIXELS)[:, 5] - 1e-9).all()
 
 
-def test_softmax_neither_overflows_nor_loses_small_classes() -> None:
-    np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0, -1000.0]])), [[0.5, 0.5, 0.0]])
-    np.testing.assert_allclose(softmax(np.log([[1.0, 2.0, 7.0]])), [[0.1, 0.2, 0.7]])
-
-
 def test_answers_come_in_order_and_are_the_images_own(predictor: Predictor, images: list[Path]) -> None:
     found = list(predictor.predict(images, batch_size=4))
     pixels = np.stack([squash(load_image(path), 64) for path in images])
@@ -100,8 +98,8 @@ def test_answers_come_in_order_and_are_the_images_own(predictor: Predictor, imag
     for answer, row in zip(found, expected, strict=True):
         assert isinstance(answer, Answer)
         assert answer.image_id == answer.path.stem
-        assert answer.diagnosis == CODES[row.argmax()]
-        np.testing.assert_allclose(answer.probabilities, row, atol=1e-5)
+        assert answer.verdict.diagnosis == CODES[row.argmax()]
+        np.testing.assert_allclose(answer.verdict.probabilities, row, atol=1e-5)
 
 
 def test_bad_images_are_refused_in_their_place(predictor: Predictor, images: list[Path], tmp_path: Path) -> None:
@@ -147,7 +145,7 @@ def test_a_jpegs_orientation_is_applied(predictor: Predictor, images: list[Path]
     first, second = predictor.predict([images[1], tmp_path / "turned.png"])
     assert isinstance(first, Answer)
     assert isinstance(second, Answer)
-    np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-6)
+    np.testing.assert_allclose(first.verdict.probabilities, second.verdict.probabilities, atol=1e-6)
 
 
 def test_an_ensemble_answers_with_its_members_combined(ensemble: Ensemble, images: list[Path]) -> None:
@@ -158,7 +156,7 @@ def test_an_ensemble_answers_with_its_members_combined(ensemble: Ensemble, image
     assert (own[0].argmax(1) != own[1].argmax(1)).any(), "the members disagree"
     np.testing.assert_allclose(found, 0.3 * own[0] + 0.7 * own[1], atol=1e-5)
     answers = list(together.predict(images[:2]))
-    assert all(isinstance(answer, Answer) and abs(sum(answer.probabilities) - 1) < 1e-9 for answer in answers)
+    assert all(isinstance(answer, Answer) and abs(sum(answer.verdict.probabilities) - 1) < 1e-9 for answer in answers)
 
 
 def test_a_mix_model_answers_with_its_specialists(mix: Mix) -> None:
@@ -178,3 +176,50 @@ def test_members_keep_their_own_views_unless_told(mix: Mix) -> None:
     told = Predictor(mix, 2, threads=1).tables(PIXELS)
     np.testing.assert_allclose(own[2], told[2], atol=1e-6)
     assert np.abs(own[0] - told[0]).max() > 1e-4
+
+
+def test_probabilities_are_calibrated_and_judged(bundle: Bundle, decisions: Decisions, predictor: Predictor) -> None:
+    decided = Predictor(bundle.model_copy(update={"decisions": decisions}), threads=1)
+    expected = decisions.calibrated(predictor.probabilities(PIXELS))
+    np.testing.assert_allclose(decided.probabilities(PIXELS), expected, atol=1e-6)
+    verdicts = decided.verdicts(PIXELS)
+    np.testing.assert_allclose([verdict.probabilities for verdict in verdicts], expected, atol=1e-6)
+    assert [verdict.abstained for verdict in verdicts] == (expected.max(1) < decisions.abstain_below).tolist()
+
+
+def test_a_composite_calibrates_what_its_members_calibrated(ensemble: Ensemble, decisions: Decisions) -> None:
+    own = [Predictor(bundle, threads=1).probabilities(PIXELS) for bundle in ensemble.bundles.values()]
+    decided = Predictor(ensemble.model_copy(update={"decisions": decisions}), threads=1)
+    expected = decisions.calibrated(0.3 * own[0] + 0.7 * own[1])
+    np.testing.assert_allclose(decided.probabilities(PIXELS), expected, atol=1e-5)
+    assert decided.verdicts(PIXELS)[0].malignant is not None
+
+
+def test_a_point_that_the_model_lacks_is_told_at_once(bundle: Bundle, decisions: Decisions) -> None:
+    decided = bundle.model_copy(update={"decisions": decisions})
+    for point, threshold in ((None, 0.3), ("sensitivity 0.95", 0.05)):
+        for verdict in Predictor(decided, threads=1, point=point).verdicts(PIXELS):
+            assert verdict.malignant == (verdict.malignant_probability >= threshold)
+    with pytest.raises(UsageError, match="specificity"):
+        Predictor(decided, threads=1, point="specificity 0.90")
+
+
+def test_photographs_and_their_squashed_copies_get_the_same_answers(
+    bundle: Bundle, predictor: Predictor, tmp_path: Path
+) -> None:
+    """Of raw 4:3 photographs, the middle of wider ones, and upright ones turned a quarter."""
+    framed = Predictor(bundle.model_copy(update={"frame_aspect": 4 / 3}), threads=1)
+    for number, pixels in enumerate(random_images(3, 64, seed=6)):
+        photograph = Image.fromarray(pixels).resize((600, 450), Image.Resampling.NEAREST)
+        wide = Image.new("RGB", (700, 450))
+        wide.paste(photograph, (50, 0))
+        copy = Image.fromarray(squash(photograph, 64))
+        upright = photograph.transpose(Image.Transpose.ROTATE_270)
+        paths = [tmp_path / f"{number}{kind}.png" for kind in ("raw", "wide", "copy", "upright")]
+        for image, path in zip((photograph, wide, copy, upright), paths, strict=True):
+            image.save(path)
+        found = [answer.verdict.probabilities for answer in framed.predict(paths) if isinstance(answer, Answer)]
+        np.testing.assert_allclose(found, np.broadcast_to(found[0], (4, 7)), atol=1e-6)
+        (whole,) = predictor.predict([paths[1]])
+        assert isinstance(whole, Answer)
+        assert np.abs(np.array(whole.verdict.probabilities) - found[1]).max() > 1e-3, "all of it is squashed"

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,29 @@ def test_logits_are_torchs(bundle: Bundle) -> None:
 def test_other_pixels_are_a_bug_of_the_caller(bundle: Bundle, pixels: np.ndarray) -> None:
     with pytest.raises(ValueError, match="are not uint8"):
         Session(bundle, threads=1).logits(pixels)
+
+
+def test_features_are_torchs(bundle: Bundle) -> None:
+    pixels = random_images(5, 64, seed=1)
+    with torch.no_grad():
+        images = normalise(torch.from_numpy(pixels), bundle.mean, bundle.std)
+        expected = torch_model(bundle).forward_features(images).numpy()  # type: ignore[operator]
+    session = Session(bundle, threads=1)
+    logits, maps = session.features(pixels)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_array_equal(logits, session.logits(pixels))
+
+
+def test_a_model_without_features_gives_none(make_bundle: Callable[..., Bundle], tmp_path: Path) -> None:
+    session = Session(make_bundle(tmp_path / "model", "test_vit"), threads=1)
+    assert session.logits(random_images(1, 64, seed=1)).shape == (1, 7)
+    with pytest.raises(ValueError, match="gives no feature map"):
+        session.features(random_images(1, 64, seed=1))
+
+
+def test_features_that_the_card_denies_are_refused(damaged: Path) -> None:
+    with pytest.raises(ModelError, match="takes and gives"):
+        Session(rewrite_card(damaged, features=False))
 
 
 @pytest.fixture
@@ -80,7 +104,7 @@ import sys
 from pathlib import Path
 from lesionlab.models.bundle import read_bundle
 from lesionlab.prediction.predictor import Predictor
-print(next(Predictor(read_bundle(Path({str(bundle.folder)!r}))).predict([Path({str(images[0])!r})])).diagnosis)
+print(next(Predictor(read_bundle(Path({str(bundle.folder)!r}))).predict([Path({str(images[0])!r})])).image_id)
 assert not {{"torch", "timm", "matplotlib", "sklearn"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lesionlab.evaluation.predictions import Predictions
-from lesionlab.models.decisions import temper
+from lesionlab.models.decisions import calibrate
 from lesionlab.report.reliability import draw_reliability
 
 
@@ -19,7 +19,7 @@ def test_both_sides_are_drawn(images: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     names = tuple(str(number) for number in range(images))
     before = Predictions(names, names, rng.integers(0, 7, images), rng.dirichlet(np.ones(7), images))
-    after = replace(before, probabilities=temper(before.probabilities, 3.0))
+    after = replace(before, probabilities=calibrate(before.probabilities, 3.0, np.zeros(7)))
     draw_reliability(before, after, tmp_path / "a.png")
     draw_reliability(before, before, tmp_path / "b.png")
     first, second = (np.asarray(Image.open(tmp_path / name).convert("L"), float) for name in ("a.png", "b.png"))

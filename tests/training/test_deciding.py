@@ -14,10 +14,9 @@ from lesionlab.data.packs import pack
 from lesionlab.data.sources import load_source
 from lesionlab.data.splits import grouped, write_split
 from lesionlab.errors import DataError, ModelError, UsageError
-from lesionlab.evaluation.calibration import fit_temperature
+from lesionlab.evaluation.calibration import fit_calibration
 from lesionlab.models.bundle import Bundle, read_bundle
 from lesionlab.models.composite import Ensemble, card_digests, read_model, write_composite
-from lesionlab.models.decisions import temper
 from lesionlab.models.members import common_training
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.evaluate_model import predict_cases
@@ -48,9 +47,10 @@ def test_a_model_gets_its_decisions(run: Path, synthetic: Path, cache: Path) -> 
     assert model.files == before.files and model.metrics["validation"]["accuracy"] >= 0
     assert found.picture == run / PICTURE and found.picture.read_bytes().startswith(b"\x89PNG")
     decisions = found.decisions
-    assert decisions.temperature == pytest.approx(fit_temperature(found.before))
+    temperature, bias = fit_calibration(found.before)
+    assert decisions.temperature == pytest.approx(temperature) and decisions.bias == pytest.approx(bias)
     assert decisions.fitted_on.nll_after <= decisions.fitted_on.nll_before
-    np.testing.assert_allclose(found.after.probabilities, temper(found.before.probabilities, decisions.temperature))
+    np.testing.assert_allclose(found.after.probabilities, decisions.calibrated(found.before.probabilities))
     assert decisions.default_point == "sensitivity 0.90" and len(decisions.operating) == 12
     assert decisions.conformal and sum(decisions.conformal.images) == len(found.before)
 
@@ -94,7 +94,7 @@ def test_a_combined_model_gets_its_own(
     assert model.metrics == {"validation": {"ece": 5}}, "its figures are by cross-fitting"
     own = [Predictor(member, threads=1) for member in members.values()]
     pixels = pack(load_source(synthetic).cases, 64, cache).pixels[:4]
-    expected = temper(np.mean([one.probabilities(pixels) for one in own], axis=0), found.decisions.temperature)
+    expected = found.decisions.calibrated(np.mean([one.probabilities(pixels) for one in own], axis=0))
     np.testing.assert_allclose(Predictor(model, threads=1).probabilities(pixels), expected, atol=1e-5)
 
 

@@ -25,7 +25,6 @@ from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError
 from lesionlab.files import lock, read_json
 from lesionlab.models.bundle import Bundle, read_bundle
-from lesionlab.models.decisions import temper
 from lesionlab.prediction.runtime import Session
 from lesionlab.report.evaluate_model import evaluate_model
 from lesionlab.training import run
@@ -97,7 +96,7 @@ def answers(bundle: Bundle, pixels: np.ndarray) -> np.ndarray:
     """Return the calibrated probabilities of a model of one view."""
     assert bundle.decisions is not None
     as_trained = combine_views(Session(bundle).logits(pixels)[None], np.array(bundle.prior_offset))
-    return temper(as_trained, bundle.decisions.temperature)
+    return bundle.decisions.calibrated(as_trained)
 
 
 def test_the_model_on_disk_answers_as_run_json_says(finished: Finished) -> None:

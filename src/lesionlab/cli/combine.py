@@ -33,9 +33,10 @@ def ensemble(
     Example: lesionlab ensemble runs/a runs/b runs/c --rule average --data ham10000 --out runs/together
     """
     from lesionlab.training.combining import build_ensemble
+    from lesionlab.training.validation import Images
 
     with Screen() as screen:
-        found = build_ensemble(runs, rule, out, data, source, cache, skip_bad, screen.counted)
+        found = build_ensemble(runs, rule, out, Images(data, source, cache, skip_bad, screen.counted))
     show(found, out, json)
 
 
@@ -59,9 +60,10 @@ def mix(
     Example: lesionlab mix --base runs/all --specialist runs/mel-nv --data ham10000 --out runs/mix
     """
     from lesionlab.training.combining import build_mix
+    from lesionlab.training.validation import Images
 
     with Screen() as screen:
-        found = build_mix(base, specialists, routing, out, data, source, cache, skip_bad, screen.counted)
+        found = build_mix(base, specialists, routing, out, Images(data, source, cache, skip_bad, screen.counted))
     show(found, out, json)
 
 

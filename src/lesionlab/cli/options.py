@@ -7,15 +7,32 @@ from typing import Annotated
 
 import typer
 
+
+def shipped_model() -> Path:
+    """Return the model that comes with the package; imported here, so that `--help` stays quick."""
+    from lesionlab.models import shipped
+
+    return shipped.shipped_model()
+
+
 Source = Annotated[
     Path, typer.Argument(metavar="SOURCE", help="Folder with the images and what tells their diagnosis.")
 ]
 Data = Annotated[Path, typer.Option("--data", metavar="SOURCE", help="Folder with the images and their diagnoses.")]
 Kind = Annotated[
     str | None,
-    typer.Option("--source", metavar="KIND", help="Kind of source: ham10000, isic, folder, table, synthetic."),
+    typer.Option("--source", metavar="KIND", help="Kind: ham10000, isic, isic2017, folder, table, synthetic."),
 ]
-Model = Annotated[Path, typer.Option("--model", metavar="MODEL", help="Run folder, or the model folder inside it.")]
+Model = Annotated[
+    Path,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        default_factory=shipped_model,
+        show_default=False,
+        help="Run folder, model folder or .lesion file [default: the model that comes with lesionlab].",
+    ),
+]
 Images = Annotated[
     list[str], typer.Argument(metavar="PATH...", help="Images, folders, patterns, or - for a list on standard input.")
 ]

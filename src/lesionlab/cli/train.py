@@ -26,6 +26,10 @@ def train(
     ] = "grouped",
     fold: Annotated[int | None, typer.Option("--fold", min=0, help="Which fold of a k-fold split tests.")] = None,
     source: options.Kind = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option("--also", metavar="SOURCE", help="Train on four fifths of this source too; may be repeated."),
+    ] = None,
     duplicates: options.Duplicates = None,
     cache: options.Cache = None,
     skip_bad: options.SkipBad = False,
@@ -49,7 +53,8 @@ def train(
     from lesionlab.training.material import Job
 
     job = Job(
-        data, out, chosen, source, split, fold, weights, clusters, cache, skip_bad, resume, tensorboard
+        data, out, chosen, source, split, fold, weights, clusters, cache, skip_bad, resume, tensorboard,
+        tuple(also or ()),
     )  # fmt: skip
     with Screen(chosen.epochs) as screen:
         described = run.train(job, screen, screen.counted)

@@ -16,10 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lesionlab.diagnoses import CODES, MALIGNANT
 from lesionlab.errors import UsageError
 from lesionlab.models.appearance import STATISTICS, statistics
+from lesionlab.models.probabilities import softmax
 
 Floats = npt.NDArray[np.float64]
 Share = Annotated[float, Field(ge=0, le=1)]
 Aim = Annotated[str, Field(pattern=r"^(sensitivity|specificity) 0\.[0-9]{2}$")]
+
+FLOOR = 1e-12
+"""Probabilities below this count as this much where a logarithm is taken: a vote can give a diagnosis 0."""
+
+AHEAD = 1e-6
+"""How much larger the answer's probability is than others that would be equal to it."""
 
 TARGETS: dict[str, tuple[str, ...]] = {"melanoma": ("mel",), "malignant": MALIGNANT}
 """What an operating point asks for -> the diagnoses whose probabilities are added up for it."""
@@ -105,13 +112,13 @@ class OutlierRule(_Part):
 class Decisions(_Part):
     """How a model's probabilities become an answer.
 
-    temperature : divides the logarithms of the probabilities (Guo et al. 2017), see `temper`. abstain_below : the
-    model abstains where its largest calibrated probability is less. operating : thresholds, of which the one for
-    "malignant" with the aim `default_point` decides unless another is asked for; "" where none could be fitted.
-    conformal, outlier : None where they could not be fitted.
+    temperature, bias : see `calibrate`. abstain_below : the model abstains where its largest calibrated probability
+    is less. operating : thresholds, of which the one for "malignant" with the aim `default_point` decides unless
+    another is asked for; "" where none could be fitted. conformal, outlier : None where they could not be fitted.
     """
 
     temperature: Annotated[float, Field(gt=0, le=100)]
+    bias: Annotated[list[float], Field(min_length=len(CODES), max_length=len(CODES))] = [0.0] * len(CODES)
     fitted_on: Fit
     operating: list[OperatingPoint] = []
     default_point: Aim | Literal[""] = ""
@@ -128,6 +135,10 @@ class Decisions(_Part):
             raise ValueError(f"there is no operating point {self.default_point!r} for malignant")
         return self
 
+    def calibrated(self, probabilities: Floats) -> Floats:
+        """Return a model's probabilities (n, 7) calibrated."""
+        return calibrate(probabilities, self.temperature, np.array(self.bias))
+
     def point(self, aim: str | None = None) -> OperatingPoint | None:
         """Return the operating point for "malignant" with an aim, the default one where None.
 
@@ -139,15 +150,30 @@ class Decisions(_Part):
         return known.get(self.default_point if aim is None else aim)
 
 
-def temper(probabilities: Floats, temperature: float) -> Floats:
-    """Return softmax(log probabilities / temperature), float64 (n, 7), of probabilities (n, 7).
+def calibrate(probabilities: Floats, temperature: float, bias: Floats) -> Floats:
+    """Return softmax(log probabilities / temperature + bias), float64 (n, 7), with the same likeliest diagnoses.
 
-    For one network and one view this is softmax(logits / temperature). Where views or networks were averaged it is
-    their mean that is calibrated, so that no image's diagnosis changes.
+    A network that was trained or set to find rare diagnoses gives them more than their share; the biases (7,) give it
+    back, so that a probability means how often. Where another diagnosis would then be likelier than the network's
+    answer, the answer and those above it get their mean, which is the nearest table with the answer on top.
     """
-    relative = probabilities / probabilities.max(axis=1, keepdims=True)
-    odds = relative ** (1 / temperature)
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+    scaled = softmax(np.log(np.maximum(probabilities, FLOOR)) / temperature + bias)
+    answers = probabilities.argmax(axis=1)
+    for row in np.flatnonzero(scaled.argmax(axis=1) != answers):
+        scaled[row] = _kept(scaled[row], int(answers[row]))
+    return scaled
+
+
+def _kept(row: Floats, answer: int) -> Floats:
+    """Return the probabilities (7,) nearest to `row` among which the answer's is the largest."""
+    above = np.argsort(-row, kind="stable")
+    above = above[above != answer]
+    means = (row[answer] + np.concatenate([[0.0], row[above].cumsum()])) / np.arange(1, len(row) + 1)
+    pooled = int((means >= np.append(row[above], 0.0)).argmax())
+    found = row.copy()
+    found[above[:pooled]] = means[pooled]
+    found[answer] = means[pooled] + AHEAD
+    return np.asarray(found / found.sum())
 
 
 def chance_of(target: str, probabilities: Floats) -> Floats:

@@ -10,29 +10,27 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from lesionlab.data.images import grayscale, load_image, squash
+from lesionlab.data.images import load_image, squash
 from lesionlab.diagnoses import CODES
-from lesionlab.errors import ImageError, UsageError
+from lesionlab.errors import ImageError
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite
-from lesionlab.prediction.runtime import Session, processors
+from lesionlab.prediction.judging import Floats, Verdict, judge
+from lesionlab.prediction.network import Network, Pixels
+from lesionlab.prediction.runtime import processors
 
-VIEWS = (1, 2, 4, 8)
-"""Numbers of views that can be averaged: the image; and mirrored; and upside down; and with x and y swapped."""
-
-Pixels = npt.NDArray[np.uint8]
+BATCH = 32
+"""Images that go through a network together; more take more memory and are no faster on processors."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one image: the likeliest diagnosis' code, and seven probabilities in order of `CODES`."""
+    """What a model says of one image; the image is called by its file's name without suffix."""
 
     image_id: str
     path: Path
-    diagnosis: str
-    probabilities: tuple[float, ...]
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -43,26 +41,6 @@ class Refusal:
     reason: str
 
 
-class Network:
-    """One network's graph with its views, colour mode and prior offset; see `Predictor` for the parameters."""
-
-    def __init__(self, bundle: Bundle, views: int | None = None, threads: int | None = None) -> None:
-        self.bundle = bundle
-        self.views = bundle.views if views is None else views
-        if self.views not in VIEWS:
-            raise UsageError(f"{self.views} views cannot be averaged", f"take {', '.join(map(str, VIEWS))}")
-        self._session = Session(bundle, threads)
-        self._offset = np.array(bundle.prior_offset, dtype=np.float64)
-
-    def probabilities(self, pixels: Pixels) -> npt.NDArray[np.float64]:
-        """Return probabilities, float64 (n, 7), of one batch of uint8 RGB pixels (n, size, size, 3)."""
-        seen = grayscale(pixels) if self.bundle.colour == "gray" else pixels
-        return np.asarray(np.mean([self._view(dihedral(seen, view)) for view in range(self.views)], axis=0))
-
-    def _view(self, pixels: Pixels) -> npt.NDArray[np.float64]:
-        return softmax(self._session.logits(pixels) + self._offset)
-
-
 class Predictor:
     """A model ready to answer.
 
@@ -71,26 +49,38 @@ class Predictor:
     model : one network, or several that answer as one.
     views : 1, 2, 4 or 8 flipped and turned views to average; each network's own number where None.
     threads : see `Session`.
+    point : aim of the operating point for malignant, "sensitivity 0.95"; the model's own where None.
 
-    Raises `UsageError` for another number of views, and `ModelError` for a model that cannot be loaded.
+    Raises `UsageError` for another number of views or a point that the model lacks, and `ModelError` for a model that
+    cannot be loaded.
     """
 
-    def __init__(self, model: Bundle | Composite, views: int | None = None, threads: int | None = None) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: Bundle | Composite,
+        views: int | None = None,
+        threads: int | None = None,
+        point: str | None = None,
+    ) -> None:
+        self.model, self.point = model, point
+        judge(np.full((1, len(CODES)), 1 / len(CODES)), model.decisions, None, point)  # a wrong point is told now
         bundles = model.bundles.values() if isinstance(model, Composite) else [model]
         self._networks = [Network(bundle, views, threads) for bundle in bundles]
 
-    def probabilities(self, pixels: Pixels, batch_size: int = 32) -> npt.NDArray[np.float64]:
+    def probabilities(self, pixels: Pixels, batch_size: int = BATCH) -> Floats:
         """Return probabilities, float64 (n, 7), rows summing to 1, of uint8 RGB pixels (n, size, size, 3).
 
         Each view's logits get the network's prior offset and go through softmax; the views' probabilities are
-        averaged, and those of several networks combined as the model says. The batch size bounds the memory and
-        does not change the answer beyond rounding.
+        averaged and calibrated, those of several networks combined as the model says and calibrated again where it
+        says how. The batch size bounds the memory and does not change the answer beyond rounding.
         """
-        tables = self.tables(pixels, batch_size)
-        return self.model.combine(tables) if isinstance(self.model, Composite) else tables[0]
+        tables, decisions = self.tables(pixels, batch_size), self.model.decisions
+        if not isinstance(self.model, Composite):
+            return tables[0]
+        together = self.model.combine(tables)
+        return decisions.calibrated(together) if decisions else together
 
-    def tables(self, pixels: Pixels, batch_size: int = 32) -> list[npt.NDArray[np.float64]]:
+    def tables(self, pixels: Pixels, batch_size: int = BATCH) -> list[Floats]:
         """Return each network's own probabilities, float64 (n, 7), in the order of the model's members."""
         found = [np.empty((len(pixels), len(CODES)), dtype=np.float64) for _ in self._networks]
         for first in range(0, len(pixels), batch_size):
@@ -99,7 +89,13 @@ class Predictor:
                 table[first : first + batch_size] = network.probabilities(part)
         return found
 
-    def predict(self, paths: Iterable[Path], batch_size: int = 32) -> Iterator[Answer | Refusal]:
+    def verdicts(self, pixels: Pixels) -> list[Verdict]:
+        """Return what the model says of one batch of uint8 RGB pixels (n, size, size, 3)."""
+        decisions = self.model.decisions
+        outliers = decisions.outlier.outliers(pixels) if decisions and decisions.outlier else None
+        return judge(self.probabilities(pixels), decisions, outliers, self.point)
+
+    def predict(self, paths: Iterable[Path], batch_size: int = BATCH) -> Iterator[Answer | Refusal]:
         """Yield an `Answer` or a `Refusal` for each path, in the order of `paths`, as they are done.
 
         Files are decoded by a few threads, at most two batches ahead, so memory does not grow with their number.
@@ -107,9 +103,9 @@ class Predictor:
         decoded = self._decoded(paths, 2 * batch_size)
         while batch := list(islice(decoded, batch_size)):
             good = [pixels for _, pixels in batch if not isinstance(pixels, Refusal)]
-            rows = iter(self.probabilities(np.stack(good), batch_size) if good else ())
+            verdicts = iter(self.verdicts(np.stack(good)) if good else ())
             for path, pixels in batch:
-                yield pixels if isinstance(pixels, Refusal) else answer(path, next(rows))
+                yield pixels if isinstance(pixels, Refusal) else Answer(path.stem, path, next(verdicts))
 
     def _decoded(self, paths: Iterable[Path], ahead: int) -> Iterator[tuple[Path, Pixels | Refusal]]:
         """Yield each path with its pixels (size, size, 3) or its refusal, in order, decoding up to `ahead` more."""
@@ -128,26 +124,6 @@ class Predictor:
 
     def _decode(self, path: Path) -> Pixels | Refusal:
         try:
-            return squash(load_image(path), self.model.size)
+            return squash(load_image(path), self.model.size, self.model.frame_aspect)
         except ImageError as error:
             return Refusal(path, error.message)
-
-
-def answer(path: Path, probabilities: npt.NDArray[np.float64]) -> Answer:
-    """Return the answer that probabilities (7,) make; the image is called by its file's name without suffix."""
-    return Answer(path.stem, path, CODES[int(probabilities.argmax())], tuple(float(p) for p in probabilities))
-
-
-def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Return exp(logits) / sum over the last axis, float64, without overflow."""
-    odds = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
-
-
-def dihedral(pixels: Pixels, view: int) -> Pixels:
-    """Return view 0 to 7 of square images (n, s, s, 3): bit 0 mirrors x, bit 1 mirrors y, bit 2 swaps x and y."""
-    if view & 1:
-        pixels = pixels[:, :, ::-1]
-    if view & 2:
-        pixels = pixels[:, ::-1]
-    return pixels.swapaxes(1, 2) if view & 4 else pixels

@@ -17,7 +17,7 @@ from lesionlab.data.cases import Case, pick
 from lesionlab.data.packs import Pack
 from lesionlab.data.sources import narrowed
 from lesionlab.errors import DataError
-from lesionlab.evaluation.calibration import calibrated, describe_fit, fit_temperature
+from lesionlab.evaluation.calibration import calibrated, describe_fit, fit_calibration
 from lesionlab.evaluation.conformal import fit_conformal
 from lesionlab.evaluation.operating import DEFAULT, fit_abstaining, fit_points
 from lesionlab.evaluation.outliers import fit_outliers
@@ -96,11 +96,12 @@ def decide(
         raise DataError("no validation image has a diagnosis", "decisions are fitted on labelled images")
     bare = Predictor(model.model_copy(update={"decisions": None}))
     before = predict_cases(bare, packed, known, progress)
-    temperature = fit_temperature(before)
-    after = calibrated(before, temperature)
+    temperature, bias = fit_calibration(before)
+    after = calibrated(before, temperature, bias)
     points = fit_points(after)
     decisions = Decisions(
         temperature=temperature,
+        bias=bias.tolist(),
         fitted_on=describe_fit(before, after, PART, resamples),
         operating=points,
         default_point=DEFAULT if any(point.target == "malignant" for point in points) else "",
