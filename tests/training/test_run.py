@@ -313,7 +313,7 @@ def test_the_prior_is_chosen_on_validation() -> None:
     """Answers that know only a rare class' likelihood are best without the prior, answers on common ones with it."""
     labels = np.array([5] * 80 + [4] * 10 + [5] * 8 + [4] * 2)
     material = Material("synthetic", Pack(np.zeros((100, 1, 1, 3), np.uint8), (), ""), splits.Split("grouped", 0, {}),
-                        labels, np.arange(90), np.arange(90, 100))  # fmt: skip
+                        labels, np.eye(7), np.arange(90), np.arange(90, 100))  # fmt: skip
     logits = np.full((1, 10, 7), -9.0)
     logits[0, :8, 5], logits[0, 8:, 5] = 1.0, 0.5
     logits[0, :8, 4], logits[0, 8:, 4] = 0.0, 0.9
