@@ -111,7 +111,7 @@ def is_partial(path: Path) -> bool:
 
 def sweep_partials(folder: Path) -> int:
     """Delete what crashed writers left in `folder` (not below it) and return how many files that were."""
-    left = [path for path in folder.iterdir() if is_partial(path) and path.is_file()]
+    left = [path for path in folder.glob("*") if is_partial(path) and path.is_file()]  # none where there is no folder
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)
