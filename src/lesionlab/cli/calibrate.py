@@ -12,7 +12,6 @@ from lesionlab.cli.screen import Screen, print_json, print_table, say
 from lesionlab.diagnoses import CODES
 
 if TYPE_CHECKING:
-    from lesionlab.models.decisions import Figure
     from lesionlab.training.deciding import Decided
 
 
@@ -45,13 +44,16 @@ def calibrate(
 
 def show(found: Decided) -> None:
     """Print what was fitted."""
+    from lesionlab.evaluation.evaluate import with_interval
+
     decisions, fit = found.decisions, found.decisions.fitted_on
+    before, after = (with_interval(figure.model_dump()) for figure in (fit.ece_before, fit.ece_after))
     rows: list[tuple[str, Any]] = [
         ("images", f"{fit.images:,} of {fit.lesions:,} lesions, part {fit.part}"),
         ("temperature", f"{decisions.temperature:.3f}"),
         ("biases", ", ".join(f"{code} {bias:+.2f}" for code, bias in zip(CODES, decisions.bias, strict=True))),
         ("log loss", f"{fit.nll_before:.3f} -> {fit.nll_after:.3f}"),
-        ("calibration error (ECE)", f"{_interval(fit.ece_before)} -> {_interval(fit.ece_after)}"),
+        ("calibration error (ECE)", f"{before} -> {after}"),
         ("abstains below", f"{decisions.abstain_below:.1%} for the likeliest"),
         ("turns away", f"{1 - decisions.outlier.quantile:.0%} of these images" if decisions.outlier else "nothing"),
     ]
@@ -64,8 +66,3 @@ def show(found: Decided) -> None:
     say(f"written to {found.model.folder}")
     if found.picture:
         say(f"reliability: {found.picture}")
-
-
-def _interval(figure: Figure) -> str:
-    spread = "" if figure.low is None else f" [{figure.low:.3f}, {figure.high:.3f}]"
-    return f"{figure.value:.3f}{spread}"

@@ -162,12 +162,12 @@ def summary_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     missing = [code for code in result["classes"] if code not in result["classes_in_truth"]]
     if missing:
         rows.append(("not in the truth", f"{', '.join(missing)} (macro means leave them out)"))
-    rows += [(LABELS[name], _with_interval(value)) for name, value in result["metrics"].items()]
-    rows += [(f"recall {code}", _with_interval(row["recall"])) for code, row in result["per_class"].items()]
+    rows += [(LABELS[name], with_interval(value)) for name, value in result["metrics"].items()]
+    rows += [(f"recall {code}", with_interval(row["recall"])) for code, row in result["per_class"].items()]
     return rows
 
 
-def _with_interval(metric: dict[str, float | None]) -> str:
+def with_interval(metric: dict[str, float | None]) -> str:
     """Return "0.834 [0.812, 0.855]", the value alone where there is no interval, "undefined" without a value."""
     if metric["value"] is None:
         return "undefined"

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from lesionlab.data.cases import Case
 from lesionlab.diagnoses import CODES, MALIGNANT
+from lesionlab.evaluation.evaluate import with_interval
 from lesionlab.evaluation.intervals import LEVEL, interval, lesion_weights
 from lesionlab.evaluation.metrics import auroc, ranking
 from lesionlab.evaluation.predictions import Floats
@@ -61,8 +62,6 @@ def question_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
         if "undefined" in row:
             rows.append((name, f"undefined: {row['undefined']}"))
             continue
-        area = row["auroc"]
-        spread = "" if area["low"] is None else f" [{area['low']:.3f}, {area['high']:.3f}]"
         told = f"({row['positives']:,} of {row['images']:,} images)"
-        rows.append((f"{name} AUROC", f"{area['value']:.3f}{spread} {told}"))
+        rows.append((f"{name} AUROC", f"{with_interval(row['auroc'])} {told}"))
     return rows

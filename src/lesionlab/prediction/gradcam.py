@@ -10,7 +10,7 @@ This is for networks of any head, with torch; `prediction.cam` needs none where 
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from lesionlab.diagnoses import CODES
 from lesionlab.errors import ModelError
 from lesionlab.models.bundle import Bundle, torch_model
 from lesionlab.models.onnx_export import normalise
-from lesionlab.prediction.cam import Maps
+from lesionlab.prediction.cam import Maps, scale
 
 _BATCH = 16
 
@@ -96,9 +96,7 @@ class GradCam:
         plane, slope = self._plane(activations.detach()), self._plane(gradient)
         speaks = F.relu((plane * slope.mean((2, 3), keepdim=True)).sum(1, keepdim=True))
         side = (self.bundle.size, self.bundle.size)
-        large = F.interpolate(speaks, size=side, mode="bilinear", align_corners=False)[:, 0]
-        top = large.amax((1, 2), keepdim=True)
-        return cast(Maps, torch.where(top > 0, large / top.clamp_min(torch.finfo(top.dtype).tiny), 0.0).numpy())
+        return scale(F.interpolate(speaks, size=side, mode="bilinear", align_corners=False)[:, 0].numpy())
 
     def _plane(self, values: torch.Tensor) -> torch.Tensor:
         """Return a layer's values as (n, channels, rows, columns); `ModelError` where they have no plane."""

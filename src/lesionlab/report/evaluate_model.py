@@ -131,6 +131,28 @@ def part_images(
     return pack(cases, model.size, cache, skip_bad, counted, model.frame_aspect), chosen
 
 
+def learnt_images(
+    model: Bundle | Composite,
+    path: Path,
+    data: Path,
+    source: str | None = None,
+    split_file: Path | None = None,
+    cache: Path | None = None,
+    skip_bad: bool = False,
+    progress: Counted | None = None,
+) -> tuple[Pack, list[Case], list[Case]]:
+    """Return a source's pixels, and the cases with which the model at `path` was validated and trained.
+
+    Parameters and faults are those of `evaluate_model`.
+    """
+    split = split_of(model, run_folder(path), "val", split_file)
+    assert split is not None  # only part "all" goes without
+    packed, validate = part_images(model, split, data, "val", source, cache, skip_bad, progress)
+    recipe = model.training.get("recipe", {})
+    train = narrowed(split.select(packed.cases, "train"), recipe.get("site", ""), recipe.get("classes", ()))
+    return packed, validate, train
+
+
 def split_of(model: Bundle | Composite, run: Path | None, part: str, split_file: Path | None) -> Split | None:
     """Return the split to take parts from, after checking that it is the one the model was trained with."""
     path = split_file or (run / "split.csv" if run else None)

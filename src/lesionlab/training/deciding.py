@@ -15,7 +15,6 @@ import numpy as np
 
 from lesionlab.data.cases import Case, pick
 from lesionlab.data.packs import Pack
-from lesionlab.data.sources import narrowed
 from lesionlab.errors import DataError
 from lesionlab.evaluation.calibration import calibrated, describe_fit, fit_calibration
 from lesionlab.evaluation.conformal import fit_conformal
@@ -28,7 +27,7 @@ from lesionlab.models.composite import Composite, read_model
 from lesionlab.models.decisions import Decisions
 from lesionlab.models.writing import write_decisions
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.evaluate_model import Counted, part_images, predict_cases, run_folder, split_of
+from lesionlab.report.evaluate_model import Counted, learnt_images, predict_cases, run_folder
 from lesionlab.report.reliability import draw_reliability
 from lesionlab.training.choosing import validation_figures
 from lesionlab.training.material import Material
@@ -68,13 +67,9 @@ def calibrate_model(
     path : run folder, or the folder of a combined model; a model elsewhere needs `split_file`. In a run folder the
     reliability diagram goes to `PICTURE`. The other parameters, and the faults, are those of `evaluate_model`.
     """
-    model, run = read_model(path), run_folder(path)
-    split = split_of(model, run, PART, split_file)
-    packed, validate = part_images(model, split, data, PART, source, cache, skip_bad, progress)
-    recipe = model.training.get("recipe", {})
-    trained = split.select(packed.cases, "train") if split else []
-    train = narrowed(trained, recipe.get("site", ""), recipe.get("classes", ()))
-    return decide(model, packed, validate, train, run, resamples, progress)
+    model = read_model(path)
+    packed, validate, train = learnt_images(model, path, data, source, split_file, cache, skip_bad, progress)
+    return decide(model, packed, validate, train, run_folder(path), resamples, progress)
 
 
 def decide(
@@ -85,17 +80,20 @@ def decide(
     folder: Path | None = None,
     resamples: int = RESAMPLES,
     progress: Counted | None = None,
+    before: Predictions | None = None,
 ) -> Decided:
     """Fit a model's decisions on validation cases of a pack, outliers on training cases too, and write them into it.
 
-    folder : where the reliability diagram goes; nowhere where None. Cases without a diagnosis are left out. Raises
+    folder : where the reliability diagram goes; nowhere where None. before : what the model says of the labelled
+    validation cases without decisions, where that is known already. Cases without a diagnosis are left out. Raises
     `DataError` when none is left, and `ModelError` for a model that is one file.
     """
     known = [case for case in validate if case.dx]
     if not known:
         raise DataError("no validation image has a diagnosis", "decisions are fitted on labelled images")
-    bare = Predictor(model.model_copy(update={"decisions": None}))
-    before = predict_cases(bare, packed, known, progress)
+    if before is None:
+        bare = Predictor(model.model_copy(update={"decisions": None}))
+        before = predict_cases(bare, packed, known, progress)
     temperature, bias = fit_calibration(before)
     after = calibrated(before, temperature, bias)
     points = fit_points(after)
@@ -122,8 +120,10 @@ def decide_run(bundle: Bundle, material: Material, folder: Path, progress: Count
     """Write the decisions of a model that was trained on `material`, and return its figures on validation."""
     cases = material.pack.cases
     validate, train = ([cases[row] for row in rows] for rows in (material.validate, material.train))
-    found = decide(bundle, material.pack, validate, train, folder, progress=progress)
-    return validation_figures(found.after.truth, found.after.probabilities)
+    figures: dict[str, float] = decide(bundle, material.pack, validate, train, folder, progress=progress).model.metrics[
+        "validation"
+    ]
+    return figures
 
 
 def _looks(packed: Pack, cases: Sequence[Case]) -> Floats:

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from lesionlab.data.cases import Case
 from lesionlab.data.packs import Pack
-from lesionlab.data.sources import narrowed
 from lesionlab.errors import ModelError, UsageError
 from lesionlab.evaluation.evaluate import summary_rows
 from lesionlab.evaluation.questions import question_rows
@@ -31,7 +30,7 @@ from lesionlab.models.tensors import write_tensors
 from lesionlab.models.writing import files_of, packed_up, rewrite_bundle, write_model
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.prediction.runtime import Session
-from lesionlab.report.evaluate_model import Counted, part_images, predict_cases, run_folder, split_of
+from lesionlab.report.evaluate_model import Counted, learnt_images, predict_cases, run_folder
 from lesionlab.training.agreement import compare, in_batches
 from lesionlab.training.choosing import validation_figures
 from lesionlab.training.deciding import decide
@@ -102,7 +101,7 @@ def export_model(
     """
     model = read_model(run)
     _check(model, out, precision, data)
-    images = _images(model, run, data, source, split_file, cache, skip_bad, progress) if data else None
+    images = Images(*learnt_images(model, run, data, source, split_file, cache, skip_bad, progress)) if data else None
     if precision == "fp32":
         seen = images.some(images.validate, COMPARED) if images else random_images(COMPARED, model.size, seed=0)
         contents = _with_card(model, run)
@@ -128,23 +127,6 @@ def _check(model: Bundle | Composite, out: Path, precision: str, data: Path | No
         raise UsageError(f"{precision} is judged on validation images", "name the source with --data")
 
 
-def _images(
-    model: Bundle | Composite,
-    run: Path,
-    data: Path,
-    source: str | None,
-    split_file: Path | None,
-    cache: Path | None,
-    skip_bad: bool,
-    progress: Counted | None,
-) -> Images:
-    split = split_of(model, run_folder(run), "val", split_file)
-    packed, validate = part_images(model, split, data, "val", source, cache, skip_bad, progress)
-    recipe = model.training.get("recipe", {})
-    train = split.select(packed.cases, "train") if split else []
-    return Images(packed, validate, narrowed(train, recipe.get("site", ""), recipe.get("classes", ())))
-
-
 def smaller(bundle: Bundle, precision: str, images: Images, progress: Counted | None = None) -> Exported:
     """Return a bundle, not kept on the disk, whose graph is of less precision and whose decisions fit it.
 
@@ -158,14 +140,17 @@ def smaller(bundle: Bundle, precision: str, images: Images, progress: Counted | 
         place = Path(folder) / "model"
         made = rewrite_bundle(place, bundle, contents, precision=precision, decisions=None, metrics={})
         known = [case for case in images.validate if case.dx]
-        before, after = (_balanced_accuracy(one, images.pack, known, progress) for one in (bundle, made))
+        answers = [predict_cases(Predictor(one), images.pack, known, progress) for one in (bundle, made)]
+        before, after = (validation_figures(of.truth, of.probabilities)["balanced_accuracy"] for of in answers)
         if before - after > MOST_LOST:
             raise ModelError(
                 f"{precision} lowers balanced accuracy on validation from {before:.4f} to {after:.4f}",
                 f"nothing was written; at most {MOST_LOST} may be lost: take another precision",
             )
         if bundle.decisions:
-            decided = decide(made, images.pack, images.validate, images.train, progress=progress).model
+            decided = decide(
+                made, images.pack, images.validate, images.train, progress=progress, before=answers[1]
+            ).model
             assert isinstance(decided, Bundle)
             made = decided
         seen = images.some(images.validate, COMPARED)
@@ -176,11 +161,6 @@ def smaller(bundle: Bundle, precision: str, images: Images, progress: Counted | 
         inside = packed_up(made, {name: made.read(name) for name in made.files}, **changes)
     result = model_of(Store(bundle.folder, inside))
     return Exported(result, 0, len(seen), off, (before, after))
-
-
-def _balanced_accuracy(bundle: Bundle, pack: Pack, cases: list[Case], progress: Counted | None) -> float:
-    found = predict_cases(Predictor(bundle), pack, cases, progress)
-    return validation_figures(found.truth, found.probabilities)["balanced_accuracy"]
 
 
 def _bound(precision: str, found: Exported) -> str:

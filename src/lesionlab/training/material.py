@@ -151,6 +151,7 @@ def class_counts(labels: np.ndarray, possible: np.ndarray) -> np.ndarray:
     counts = np.bincount(labels, minlength=len(possible)).astype(float)
     found = counts[:classes]
     for several, count in zip(possible[classes:], counts[classes:], strict=True):
-        among = several * counts[:classes]
-        found = found + count * (among if among.any() else several) / (among if among.any() else several).sum()
+        known = several * counts[:classes]
+        shares = known if known.any() else several
+        found = found + count * shares / shares.sum()
     return found

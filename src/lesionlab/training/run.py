@@ -18,7 +18,7 @@ from lesionlab.files import lock, read_json, write_json
 from lesionlab.models.backbones import create, freeze_layers, head_names, preprocessing
 from lesionlab.models.bundle import BundleDetails
 from lesionlab.models.writing import write_bundle
-from lesionlab.training.choosing import choose_prior, combine_views, prior_offset, validation_figures
+from lesionlab.training.choosing import choose_prior, prior_offset, validation_figures
 from lesionlab.training.deciding import decide_run
 from lesionlab.training.folder import begin_folder, check_folder
 from lesionlab.training.loop import Reporter, Trainer
@@ -82,7 +82,6 @@ def _finetune(
         "training": recorder.spent(),
         "prior": prior,
         "prior_tried": chosen,
-        "logits": logits,
     }
     return model.cpu(), outcome
 
@@ -104,7 +103,7 @@ def _probe(
     model.load_state_dict(state, strict=False)
     logits = (found[material.validate] @ weight.T + bias)[None].astype(np.float32)
     prior, chosen = choose_prior(job.recipe, logits, material)
-    return model.eval(), {"penalties_tried": tried, "prior": prior, "prior_tried": chosen, "logits": logits}
+    return model.eval(), {"penalties_tried": tried, "prior": prior, "prior_tried": chosen}
 
 
 def _finish(
@@ -112,11 +111,8 @@ def _finish(
     progress: Callable[[str, int, int], None] | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the model with its decisions and close run.json with what validation says."""
-    logits = outcome.pop("logits")
-    offset = prior_offset(job.recipe, outcome["prior"], material.counts)
-    figures = validation_figures(material.labels[material.validate], combine_views(logits, offset))
     described: dict[str, Any] = read_json(job.out / "run.json")
-    described |= {"status": "finished", **outcome, "validation": figures}
+    described |= {"status": "finished", **outcome}
     bundle = write_bundle(
         job.out / "model",
         model,
@@ -125,10 +121,9 @@ def _finish(
             colour=job.recipe.colour,
             size=job.recipe.size,
             frame_aspect=job.recipe.photo_aspect,
-            prior_offset=offset.tolist(),
+            prior_offset=prior_offset(job.recipe, outcome["prior"], material.counts).tolist(),
             views=job.recipe.views,
             training={key: described[key] for key in ("created", "data", "split", "weights", "recipe")},
-            metrics={"validation": figures},
         ),
     )
     described["validation"] = decide_run(bundle, material, job.out, progress)
