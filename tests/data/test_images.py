@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from lesionlab.data import images
-from lesionlab.data.images import accept_image, frame, grayscale, load_image, one_line, read_content, squash
+from lesionlab.data.images import accept_image, frame, load_image, one_line, read_content, squash
 from lesionlab.errors import ImageError
 
 RNG = np.random.default_rng(3)
@@ -230,22 +230,6 @@ def test_squash_averages_areas() -> None:
 def test_squash_keeps_its_own_size_exactly() -> None:
     square = RNG.integers(0, 256, (48, 48, 3), dtype=np.uint8)
     np.testing.assert_array_equal(squash(Image.fromarray(square), 48), square)
-
-
-def test_grayscale_is_pillows_luma_in_three_channels() -> None:
-    stack = RNG.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    grey = grayscale(stack)
-    assert grey.shape == stack.shape
-    for image, found in zip(stack, grey, strict=True):
-        luma = np.asarray(Image.fromarray(image).convert("L"))
-        np.testing.assert_array_equal(found, np.repeat(luma[..., None], 3, axis=2))
-
-
-def test_grayscale_of_more_than_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    stack = RNG.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    whole = grayscale(stack)
-    monkeypatch.setattr(images, "_LUMA_BLOCK", 1000)
-    np.testing.assert_array_equal(grayscale(stack), whole)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ FIT = Fit(
 )  # fmt: skip
 DECISIONS = Decisions(
     temperature=1.25,
+    bias=[0, 0, 0, 0, -0.5, 1, 0],
     fitted_on=FIT,
     operating=[
         OperatingPoint(target="malignant", aim="sensitivity 0.90", threshold=0.21, sensitivity=0.9, specificity=0.81)
@@ -46,7 +47,8 @@ def test_a_card_of_a_decided_model(bundle: Bundle) -> None:
         "license: cc-by-nc-4.0", "Not a medical device", "ham10000, 10015 images", "grouped, seed 0, 5108",
         "All photographs of a lesion lie in one part", "centre-cropped to 1.333:1", "loss logit_adjusted",
         "### test | images", "0.75 [0.70, 0.80]", "About these figures.", "| macro f1 | 0.712 |",
-        "0.187 [0.170, 0.200] before, 0.021 after", "temperature 1.250", "less than 44.0%", "in 90% of the images",
+        "0.187 [0.170, 0.200] before, 0.021 after", "temperature 1.250, biases akiec +0.00", "mel -0.50, nv +1.00",
+        "| colours | as they are |", "less than 44.0%", "in 90% of the images",
         "df 12", "| malignant | sensitivity 0.90 | 0.210 | 0.900 | 0.810 |", "CC BY-NC",
     ):  # fmt: skip
         assert words in text, words

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlab.data.images import grayscale, load_image, squash
+from lesionlab.data.colour import Colour, recolour
+from lesionlab.data.images import load_image, squash
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import UsageError
 from lesionlab.models.bundle import Bundle
@@ -77,14 +78,15 @@ def test_other_numbers_of_views_are_refused(bundle: Bundle, views: int) -> None:
         Predictor(bundle, views)
 
 
+@pytest.mark.parametrize("colour", ["gray", "constancy"])
 def test_the_bundles_own_offset_colour_and_views_are_used(
-    bundle: Bundle, make_bundle: Callable[..., Bundle], tmp_path: Path
+    bundle: Bundle, make_bundle: Callable[..., Bundle], tmp_path: Path, colour: Colour
 ) -> None:
     offset = [0.0, 0, 0, 0, 0, 3, 0]
-    other = make_bundle(tmp_path / "model", colour="gray", prior_offset=offset, views=2)
+    other = make_bundle(tmp_path / "model", colour=colour, prior_offset=offset, views=2)
     session = Session(bundle, threads=1)
-    gray = grayscale(PIXELS)
-    expected = np.mean([softmax(session.logits(dihedral(gray, view)) + np.array(offset)) for view in (0, 1)], axis=0)
+    seen = recolour(PIXELS, colour)
+    expected = np.mean([softmax(session.logits(dihedral(seen, view)) + np.array(offset)) for view in (0, 1)], axis=0)
     found = Predictor(other, threads=1).probabilities(PIXELS)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert (found[:, 5] > Predictor(other, threads=1).probabilities(PIXELS)[:, 5] - 1e-9).all()

@@ -20,6 +20,7 @@ from small_run import Log, digest, recipe, trainer
 from torch import Tensor, nn
 
 from lesionlab.data.augment import dihedral
+from lesionlab.data.colour import constancy
 from lesionlab.errors import DataError, ModelError, UsageError
 from lesionlab.models.backbones import create, head_parameters, preprocessing
 from lesionlab.training import checkpoint, loop
@@ -287,6 +288,20 @@ def test_gray_training_sees_no_colour(tmp_path: Path) -> None:
     raw = images * running.std.view(3, 1, 1) + running.mean.view(3, 1, 1)
     assert torch.allclose(raw[:, 0], raw[:, 1], atol=1e-5) and torch.allclose(raw[:, 1], raw[:, 2], atol=1e-5)
     assert torch.allclose(targets.sum(1), torch.ones(8))
+
+
+def test_training_and_validation_see_the_same_light(tmp_path: Path) -> None:
+    running = trainer(tmp_path, recipe(colour="constancy", augmentation="none", mixup=0))
+    batch = next(running.batches.epoch(0))
+    rows = running.batches.order(0)[:8]
+    pixels = constancy(small_run.material()[0][rows])
+    assert np.array_equal(batch.pixels.permute(0, 2, 3, 1).numpy(), pixels)
+    images = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - running.mean.view(3, 1, 1)) / running.std.view(
+        3, 1, 1
+    )
+    assert torch.allclose(running.prepare(batch)[0], images, atol=1e-5)
+    with torch.inference_mode():
+        assert np.allclose(running.predict(rows)[0], running.judged.eval()(images), atol=1e-5)
 
 
 def test_small_images_first(tmp_path: Path) -> None:

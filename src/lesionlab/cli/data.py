@@ -155,7 +155,7 @@ def augment_preview(
         str | None, typer.Option("--image", metavar="ID", help="Which image [default: the first].")
     ] = None,
     augmentation: Annotated[
-        str, typer.Option("--augmentation", metavar="none|paper|mild|strong", help="How to augment.")
+        str, typer.Option("--augmentation", metavar="none|paper|mild|strong|travel", help="How to augment.")
     ] = "paper",
     count: Annotated[int, typer.Option("--count", help="How many versions to draw.")] = 12,
     colour_jitter: Annotated[

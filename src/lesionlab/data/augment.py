@@ -69,10 +69,15 @@ POLICIES: dict[str, Policy] = {
         rotation=180, zoom=(0.8, 1.33), stretch=0.08, shear=10, shift=0.06, flips=True,
         brightness=0.15, contrast=0.15, erase=0.1,
     ),
+    "travel": Policy(
+        rotation=180, zoom=(0.65, 1.5), stretch=0.1, shear=10, shift=0.08, flips=True,
+        brightness=0.25, contrast=0.25, erase=0.1,
+    ),
 }  # fmt: skip
 """`paper`: what the seed names, at Keras-typical strengths (it gives none). `mild`: for a few epochs.
-`strong`: leak-free practice. Colour jitter is off in all: the seed found that colour transforms hurt, pigment being a
-sign of the diagnosis; turn it on with the recipe's `colour_jitter`."""
+`strong`: leak-free practice. `travel`: for images of other cameras and fields of view. Colour jitter is off in all: the
+seed found that colour transforms hurt, pigment being a sign of the diagnosis; turn it on with the recipe's
+`colour_jitter`."""
 
 
 def draws(seed: int, epoch: int, count: int) -> np.ndarray:
@@ -154,12 +159,6 @@ def _erase(images: Tensor, draw: Tensor, policy: Policy) -> Tensor:
         y, x = int(top * (height - h + 1)), int(left * (width - w + 1))
         images[row, :, y : y + h, x : x + w] = images[row].mean((1, 2), keepdim=True)
     return images
-
-
-def to_gray(images: Tensor) -> Tensor:
-    """Return images with three equal luma channels, same shape (n, 3, height, width)."""
-    gray: Tensor = v2.rgb_to_grayscale(images, num_output_channels=3)
-    return gray
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:

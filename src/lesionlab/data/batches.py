@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lesionlab.data.augment import draws
+from lesionlab.data.colour import Colour, recolour
 
 ORDER_STREAM = 2**32
 """Added to the epoch so that order and augmentation never share random numbers."""
@@ -32,7 +33,7 @@ class Batches:
     pixels : uint8 (n, size, size, 3), all packed images; rows : the row numbers to train on;
     labels : int64 (n,) classes of all packed images. A class of m images is drawn in proportion to
     m ** power: 1 is a plain shuffle, smaller powers draw with replacement, 0 draws all classes
-    equally often. Of each batch, process `rank` of `world` gets its own equal slice, so
+    equally often. colour : see `data.colour`. Of each batch, process `rank` of `world` gets its own equal slice, so
     that several processes together see the very batches that one would.
     """
 
@@ -42,6 +43,7 @@ class Batches:
     batch_size: int
     seed: int
     power: float = 1.0
+    colour: Colour = "rgb"
     rank: int = 0
     world: int = 1
 
@@ -65,6 +67,6 @@ class Batches:
         for position in range(start, len(self)):
             first = position * self.batch_size + self.rank * share
             rows = order[first : first + share]
-            images = torch.from_numpy(self.pixels[rows]).permute(0, 3, 1, 2)
+            images = torch.from_numpy(recolour(self.pixels[rows], self.colour)).permute(0, 3, 1, 2)
             draw = torch.from_numpy(table[first : first + share].astype(np.float32))
             yield Batch(position, images, torch.from_numpy(self.labels[rows]), draw)

@@ -48,8 +48,6 @@ TURNS = {
 SQUASHED = 320
 """Largest side, in pixels, of a square image that counts as squashed to a square already."""
 
-_LUMA_BLOCK = 1 << 20
-
 # The door refuses or accepts; what Pillow has to say beside that would reach the user's terminal unasked.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -233,17 +231,3 @@ def squash(image: Image.Image, size: int, aspect: float = 1.0) -> npt.NDArray[np
     """
     framed = frame(image.convert("RGB"), aspect)
     return np.array(framed.resize((size, size), Image.Resampling.BOX), dtype=np.uint8, order="C")
-
-
-def grayscale(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return uint8 (..., 3) RGB as uint8 (..., 3) of three equal channels: luma by ITU-R BT.601, rounded.
-
-    0.299 R + 0.587 G + 0.114 B in 16-bit fixed point, equal to Pillow's mode L.
-    """
-    weights = np.array((19595, 38470, 7471), dtype=np.uint32)
-    flat = pixels.reshape(-1, 3)
-    grey = np.empty_like(flat)
-    for start in range(0, len(flat), _LUMA_BLOCK):  # blocks: a whole pack in 32 bits would not fit in memory
-        block = flat[start : start + _LUMA_BLOCK]
-        grey[start : start + _LUMA_BLOCK] = ((block @ weights + 32768) >> 16)[:, None]
-    return grey.reshape(pixels.shape)

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from lesionlab.data.colour import Colour
 from lesionlab.diagnoses import CODES, check_class_order
 from lesionlab.errors import DataError, ModelError, UsageError
 from lesionlab.models.decisions import Decisions
@@ -62,7 +63,7 @@ class BundleDetails(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     architecture: str
-    colour: Literal["rgb", "gray"] = "rgb"
+    colour: Colour = "rgb"
     size: Annotated[int, Field(ge=32, le=2048)] | None = None
     frame_aspect: Aspect = 1.0
     prior_offset: Annotated[list[float], Field(min_length=len(CODES), max_length=len(CODES))] = [0.0] * len(CODES)
@@ -84,12 +85,12 @@ class Bundle(BaseModel):
     architecture : timm name. classes : the order of the outputs, always `CODES`. size : side in pixels of the
     square input. frame_aspect : width over height to which a photograph is cropped before it is squashed to the
     square; 1 where the whole frame is squashed. mean, std : normalising of each channel on the 0..1 scale;
-    `model.onnx` does it itself. colour : what the pixels are turned into first. precision : of the graph's numbers.
-    features : whether the graph also gives the last feature map, whose mean over the plane times the weight `head`
-    is the logits. prior_offset : added to the logits at prediction. views : how many flipped and turned views a
-    prediction averages by default. decisions : how probabilities become an answer. training : recipe, split and data
-    fingerprints. metrics : figures known when it was written. agreement : largest difference between `model.onnx`
-    and torch, as a share of the largest logit. files : SHA-256 of each file.
+    `model.onnx` does it itself. colour : the colours that images are given first, see `data.colour`. precision : of
+    the graph's numbers. features : whether the graph also gives the last feature map, whose mean over the plane times
+    the weight `head` is the logits. prior_offset : added to the logits at prediction. views : how many flipped and
+    turned views a prediction averages by default. decisions : how probabilities become an answer. training : recipe,
+    split and data fingerprints. metrics : figures known when it was written. agreement : largest difference between
+    `model.onnx` and torch, as a share of the largest logit. files : SHA-256 of each file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -103,7 +104,7 @@ class Bundle(BaseModel):
     frame_aspect: Aspect = 1.0
     mean: Triple
     std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
-    colour: Literal["rgb", "gray"]
+    colour: Colour
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     features: bool = False
     head: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{0,200}$")] = ""

@@ -16,6 +16,13 @@ from lesionlab.models.decisions import Decisions, Figure
 FigureTables = Mapping[str, Sequence[tuple[str, str]]]
 """What was evaluated -> (figure in words, value with interval)."""
 
+COLOURS: dict[str, str] = {
+    "rgb": "as they are",
+    "gray": "none: three equal luma channels",
+    "constancy": "as under one light (Shades of Gray)",
+}
+"""What a reader is told of each colour mode."""
+
 _HEAD = """---
 license: cc-by-nc-4.0
 library_name: lesionlab
@@ -66,7 +73,11 @@ def _facts(model: Bundle | Composite) -> str:
     if isinstance(model, Composite):
         rows = [(f"member {name}", member.architecture) for name, member in model.bundles.items()]
     else:
-        rows = [("network", f"{model.architecture}, {model.precision}"), ("views averaged", str(model.views))]
+        rows = [
+            ("network", f"{model.architecture}, {model.precision}"),
+            ("views averaged", str(model.views)),
+            ("colours", COLOURS[model.colour]),
+        ]
     shape = f"{model.frame_aspect:.4g}:1"
     framing = "whole frame" if model.frame_aspect == 1 else f"centre-cropped to {shape}"
     rows += [
@@ -117,7 +128,7 @@ def _decided(decisions: Decisions | None) -> str:
     fit = decisions.fitted_on
     lines = [
         f"Fitted on {fit.images:,} images of {fit.lesions:,} lesions (part {fit.part}).\n",
-        f"- Calibration: temperature {decisions.temperature:.3f}; expected calibration error "
+        f"- Calibration: temperature {decisions.temperature:.3f}{_biases(decisions)}; expected calibration error "
         f"{_interval(fit.ece_before)} before, {_interval(fit.ece_after)} after.",
         f"- It abstains where its likeliest diagnosis has less than {decisions.abstain_below:.1%}.",
     ]
@@ -140,6 +151,11 @@ def _decided(decisions: Decisions | None) -> str:
         lines.append(f"- `malignant` is answered at {decisions.default_point or 'no point'} unless told otherwise.\n")
         lines.append(_table(("operating point", "chosen for", "threshold", "sensitivity", "specificity"), points))
     return "\n".join(lines)
+
+
+def _biases(decisions: Decisions) -> str:
+    told = ", ".join(f"{code} {bias:+.2f}" for code, bias in zip(CODES, decisions.bias, strict=True))
+    return f", biases {told}" if any(decisions.bias) else ""
 
 
 def _interval(figure: Figure) -> str:

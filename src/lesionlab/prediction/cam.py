@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from lesionlab.data.images import grayscale
+from lesionlab.data.colour import recolour
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import ModelError
 from lesionlab.models.bundle import Bundle
@@ -74,7 +74,7 @@ class FeatureCam:
         return found
 
     def _features(self, pixels: Pixels) -> tuple[Floats, Floats]:
-        logits, features = self._session.features(grayscale(pixels) if self.bundle.colour == "gray" else pixels)
+        logits, features = self._session.features(recolour(pixels, self.bundle.colour))
         if features.shape[1] != self._weight.shape[1]:
             raise ModelError(
                 f"{self.bundle.folder}: its head takes {self._weight.shape[1]} channels, its graph gives "

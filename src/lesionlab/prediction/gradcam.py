@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from lesionlab.data.images import grayscale
+from lesionlab.data.colour import recolour
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import ModelError
 from lesionlab.models.bundle import Bundle, torch_model
@@ -70,7 +70,7 @@ class GradCam:
 
     def _forward(self, pixels: npt.NDArray[np.uint8]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the layer's output, a leaf that the logits (n, 7) depend on, and the logits."""
-        seen = grayscale(pixels) if self.bundle.colour == "gray" else pixels
+        seen = recolour(pixels, self.bundle.colour)
         images = normalise(torch.from_numpy(np.ascontiguousarray(seen)), self.bundle.mean, self.bundle.std)
         if self._attention is None:
             leaf = self._model.forward_features(images).detach().requires_grad_()

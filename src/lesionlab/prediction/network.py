@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lesionlab.data.images import grayscale
+from lesionlab.data.colour import recolour
 from lesionlab.errors import UsageError
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.probabilities import softmax
@@ -31,7 +31,7 @@ class Network:
 
     def probabilities(self, pixels: Pixels) -> Floats:
         """Return calibrated probabilities, float64 (n, 7), of one batch of uint8 RGB pixels (n, size, size, 3)."""
-        seen = grayscale(pixels) if self.bundle.colour == "gray" else pixels
+        seen = recolour(pixels, self.bundle.colour)
         mean = np.mean([self._view(dihedral(seen, view)) for view in range(self.views)], axis=0)
         return self.bundle.decisions.calibrated(mean) if self.bundle.decisions else np.asarray(mean)
 

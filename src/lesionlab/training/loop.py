@@ -18,8 +18,9 @@ from accelerate.utils import broadcast_object_list
 from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
-from lesionlab.data.augment import POLICIES, Policy, augment, dihedral, normalise, to_gray
+from lesionlab.data.augment import POLICIES, Policy, augment, dihedral, normalise
 from lesionlab.data.batches import Batch, Batches
+from lesionlab.data.colour import recolour
 from lesionlab.errors import DataError, UsageError
 from lesionlab.models.backbones import Preprocessing
 from lesionlab.models.depthwise import quicken
@@ -106,7 +107,7 @@ class Trainer:
         self.bare: nn.Module = bare
         self.pixels, self.labels, self.validate_rows = pixels, labels, validate
         self.batches = Batches(
-            pixels, labels, train, recipe.batch_size, recipe.seed, recipe.sampler_power,
+            pixels, labels, train, recipe.batch_size, recipe.seed, recipe.sampler_power, recipe.colour,
             self.accelerator.process_index, self.accelerator.num_processes,
         )  # fmt: skip
         self.possible = torch.from_numpy(possible.astype(np.float32)).to(self.device)
@@ -195,7 +196,7 @@ class Trainer:
         draw = batch.draw.to(self.device)
         side = recipe.size_at(self.progress.epoch)
         images = augment(batch.pixels.to(self.device), draw, self.policy, side, recipe.photo_aspect)
-        images = self._normalised(images)
+        images = normalise(images, self.mean, self.std)
         possible = self.possible[batch.labels.to(self.device)]
         if recipe.mixup:
             images, possible = mix(images, possible, self._mixing_shares(batch).to(self.device))
@@ -206,10 +207,6 @@ class Trainer:
         if self.possible.shape[0] > self.possible.shape[1]:  # some labels stand for several diagnoses
             possible = among(possible, self.loss.log_odds(logits, self.context))
         return soften(possible, self.recipe.label_smoothing)
-
-    def _normalised(self, images: Tensor) -> Tensor:
-        """Return images in the recipe's colour mode and on the network's scale."""
-        return normalise(to_gray(images) if self.recipe.colour == "gray" else images, self.mean, self.std)
 
     def _mixing_shares(self, batch: Batch) -> Tensor:
         """Return the weights of mixup, (n,), equal for both partners of a pair, cut from the whole batch's."""
@@ -234,12 +231,12 @@ class Trainer:
             if self.stop.requested:
                 self.save()
                 self.stop.check()
-            pixels = torch.from_numpy(self.pixels[rows[first : first + 64]]).permute(0, 3, 1, 2)
-            images = augment(pixels.to(self.device), torch.empty(0), POLICIES["none"], self.recipe.size)
-            images = self._normalised(images)
+            seen = recolour(self.pixels[rows[first : first + 64]], self.recipe.colour)
+            pixels = torch.from_numpy(seen).permute(0, 3, 1, 2).to(self.device)
+            images = normalise(augment(pixels, torch.empty(0), POLICIES["none"], self.recipe.size), self.mean, self.std)
             with self._autocast():
-                seen = [network(dihedral(images, view)).float() for view in range(views)]
-            parts.append(torch.stack(seen).cpu().numpy())
+                answers = [network(dihedral(images, view)).float() for view in range(views)]
+            parts.append(torch.stack(answers).cpu().numpy())
         return np.concatenate(parts, axis=1)
 
     def _finish_epoch(self) -> None:

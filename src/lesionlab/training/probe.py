@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from lesionlab.data.augment import normalise, to_gray
+from lesionlab.data.augment import normalise
+from lesionlab.data.colour import Colour, recolour
 from lesionlab.data.packs import Pack
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError
@@ -25,7 +26,7 @@ def cached_features(
     model: nn.Module,
     preprocessing: Preprocessing,
     pack: Pack,
-    colour: str,
+    colour: Colour,
     cache: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
@@ -52,15 +53,15 @@ def _extract(
     model: nn.Module,
     preprocessing: Preprocessing,
     pixels: np.ndarray,
-    colour: str,
+    colour: Colour,
     progress: Callable[[int, int], None] | None,
 ) -> np.ndarray:
     model = model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
     parts = []
     for first in range(0, len(pixels), 64):
-        images = torch.from_numpy(np.array(pixels[first : first + 64])).permute(0, 3, 1, 2).float()
-        images = normalise(to_gray(images) if colour == "gray" else images, mean, std)
+        images = torch.from_numpy(recolour(np.array(pixels[first : first + 64]), colour)).permute(0, 3, 1, 2)
+        images = normalise(images.float(), mean, std)
         with torch.autocast("cpu", torch.bfloat16):
             parts.append(features(model, images).float().flatten(1).numpy())
         if progress:

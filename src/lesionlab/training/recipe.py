@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lesionlab.data.colour import Colour
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import UsageError
 from lesionlab.files import read_text, write_text
@@ -32,7 +33,7 @@ class Recipe(BaseModel):
     """Layers at the input end (the stem is the first) whose weights stay as they came; their norms still adapt."""
 
     # the images
-    colour: Literal["rgb", "gray"] = "rgb"
+    colour: Colour = "rgb"
     size: Annotated[int, Field(ge=32, le=1024)] = 224
     train_sizes: tuple[Annotated[int, Field(ge=32, le=1024)], ...] = ()
     """Sides used during training, spread evenly over the epochs; empty: `size` throughout."""
@@ -40,7 +41,7 @@ class Recipe(BaseModel):
     """Only images of this body site; empty: all."""
     classes: tuple[Literal[CODES], ...] = ()  # type: ignore[valid-type]
     """Only images of these diagnoses, two or more: a specialist; empty: all."""
-    augmentation: Literal["none", "paper", "mild", "strong"] = "strong"
+    augmentation: Literal["none", "paper", "mild", "strong", "travel"] = "strong"
     colour_jitter: Share = 0.0
     photo_aspect: Annotated[float, Field(gt=0.2, lt=5)] = 1.0
     """Width over height of the photographs before they were squashed to squares."""
@@ -101,6 +102,8 @@ class Recipe(BaseModel):
             raise ValueError("mode frozen fits a logistic regression: set loss to cross_entropy or weighted")
         if len(set(self.classes)) != len(self.classes) or len(self.classes) == 1:
             raise ValueError("classes names at least two different diagnoses, or none for all")
+        if self.colour == "gray" and self.colour_jitter:
+            raise ValueError("colour gray has no channels to jitter: set colour_jitter to 0")
         if self.mixup and self.batch_size % 2:
             raise ValueError("mixup pairs images: the batch size must be even")
         return self
