@@ -77,17 +77,12 @@ def test_the_summary(results: Results) -> None:
     assert done.link == "made-grouped-xception" and done.note.startswith("[0.")
 
 
-def test_figures_by_cross_fitting_say_so_and_have_no_interval(results: Results) -> None:
+def test_figures_by_cross_fitting_say_so(results: Results) -> None:
     """The weighted average was fitted on the images that judge under protocol paper, and only there."""
     table = comparisons.ensembles(results)
-    line = [cell.text if cell else "" for cell in table.grid()[3]]
-    assert line[1:6] == ["F1", "0.82", "0.615", "−0.205", comparisons.CROSS_FITTED]
-    assert table.grid()[3][4].kind == "number"  # type: ignore[union-attr]
     assert "Fitted on the images that judge under protocol paper: Weighted average;" in table.caption
     assert {record["cross_fitted"] for record in table.records if record["id"] == "weighted"} == {True, False}
-    unsure = comparisons.summary(results).rows[-1]
-    assert (unsure[2].text, unsure[2].note) == ("0.615", comparisons.CROSS_FITTED)
-    assert unsure[3].note.startswith("[0.")
+    assert all(cell.note.startswith("[0.") for cell in comparisons.summary(results).rows[-1][2:4])
 
 
 def test_the_forest_spans_all_values(results: Results) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_study import CROSS_FITTED, add_siblings, write_study
+from small_study import add_siblings, write_study
 
 from lesionlab.errors import DataError
 from lesionlab.files import read_json, write_json
@@ -40,17 +40,6 @@ def test_the_papers_network_is_the_mix_models_base_or_the_best(results: Results)
         if row["id"] in ("xception", "gray"):
             row |= {"status": "failed", "figures": None}
     assert [(results.lead(name) or {})["id"] for name in ("paper", "grouped")] == ["lite2", "xception"]
-
-
-def test_a_model_fitted_on_the_judging_images_has_cross_fitted_figures(results: Results) -> None:
-    for name in ("weighted", "margin"):
-        for metric, wanted in CROSS_FITTED.items():
-            assert value(results.row("paper", name), metric) == {"value": wanted, "low": None, "high": None}
-    figures = (results.row("paper", "margin") or {})["figures"]
-    assert set(figures) == {"images", "metrics"} and figures["images"] == 70
-    assert value(results.row("paper", "margin"), "brier")["value"] is None  # not in the card
-    clean = value(results.row("grouped", "margin"), "macro_f1")
-    assert clean["low"] is not None and clean["value"] != CROSS_FITTED["macro_f1"]
 
 
 def test_no_text_names_a_folder_of_the_machine(results: Results) -> None:

@@ -14,7 +14,7 @@ from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, ModelError, UsageError, UserError
 from lesionlab.models.composite import Ensemble, Mix, read_model
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.evaluate_model import evaluate_model
+from lesionlab.report.evaluate_model import CROSS_FITTED, evaluate_model
 from lesionlab.training import combining
 from lesionlab.training.choosing import NEVER
 from lesionlab.training.combining import build_ensemble, build_mix
@@ -61,13 +61,19 @@ def test_an_ensemble_of_every_rule(rule: str, runs: list[Path], images: Images, 
     fitted_on = {"part": "val", "images": count} if rule in ("weighted", "stacked") else None
     assert found.training.get("fitted_on") == fitted_on
     evaluated = evaluate_model(out, images.data, "val", resamples=0, cache=images.cache)
-    assert (evaluated.folder, evaluated.fitted) == (out / "evaluation" / "val", bool(fitted_on))
-    figures = evaluated.result["metrics"]
-    if not fitted_on:
-        assert figures["macro_f1"]["value"] == pytest.approx(found.metrics["validation"]["macro_f1"], abs=1e-6)
-    else:  # a vertex may be best in every fold, so weights can find the same; a regression cannot
-        honest, flattered = found.metrics["validation"]["nll"], figures["nll"]["value"]
-        assert flattered < honest or (rule, flattered) == ("weighted", pytest.approx(honest))
+    assert (evaluated.folder, evaluated.fitted) == (out / "evaluation" / "val", False)
+    assert evaluated.cross_fitted == (out / CROSS_FITTED).is_file() == bool(fitted_on)
+    for name, value in found.metrics["validation"].items():
+        assert evaluated.result["metrics"][name]["value"] == pytest.approx(value, abs=1e-6)
+
+
+def test_what_was_fitted_is_warned_of_where_it_answers_itself(runs: list[Path], images: Images, tmp_path: Path) -> None:
+    """A vertex may be best in every fold, so weights can find the same; a regression cannot."""
+    found = build_ensemble(runs, "stacked", tmp_path / "together", images)
+    views = next(iter(found.bundles.values())).views
+    again = evaluate_model(tmp_path / "together", images.data, "val", views=views, resamples=0, cache=images.cache)
+    assert again.fitted and not again.cross_fitted
+    assert again.result["metrics"]["nll"]["value"] < found.metrics["validation"]["nll"]
 
 
 def test_test_images_are_evaluated_and_counted(runs: list[Path], images: Images, split: Split, tmp_path: Path) -> None:

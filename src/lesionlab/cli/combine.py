@@ -80,7 +80,7 @@ def show(model: Composite, out: Path, as_json: bool) -> None:
     ]
     print_table(("validation", *(name for name, _ in columns)), rows)
     if "fitted_on" in model.training:
-        note("the figures are by cross-fitting; evaluating on the validation images again gives figures too good")
+        note("the figures are by cross-fitting: each lesion is answered by what was fitted on others")
     say(f"model: {out}")
 
 

@@ -63,6 +63,8 @@ def show(found: Evaluation) -> None:
         note(f"left out: {len(found.left_out)} unreadable images: {', '.join(found.left_out[:5])}")
     if found.trained_on and found.part == "all":
         note(f"warning: the model was trained on {found.trained_on:,} of these images; the figures are too good")
+    if found.cross_fitted:
+        note("the answers are by cross-fitting: each lesion is answered by what was fitted on others")
     if found.fitted:
         note("warning: the model's weights or margin were fitted on these images; the figures are too good")
     if found.looks and found.part in ("test", "all"):

@@ -17,7 +17,7 @@ from lesionlab.data.sources import load_source, narrowed
 from lesionlab.data.splits import KEPT_OUT, Split, read_split
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError, some
-from lesionlab.evaluation.predictions import Floats, Predictions
+from lesionlab.evaluation.predictions import Floats, Predictions, read_predictions
 from lesionlab.files import disk_error, read_text
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite, is_composite, read_model
@@ -26,6 +26,10 @@ from lesionlab.report.evaluation import write_evaluation, write_questions
 
 PARTS = ("test", "val", "train", KEPT_OUT, "all")
 LOOKS = "looks.jsonl"
+
+CROSS_FITTED = "cross-fitted.csv"
+"""What a combined model that was fitted on the validation images answers to each, fitted without its lesion."""
+
 CHUNK = 256
 
 Counted = Callable[[str, int, int], None]
@@ -39,8 +43,8 @@ class Evaluation:
     result : what `evaluation.evaluate` returns, or `evaluation.questions` where diagnoses are known in part only;
     left_out : unreadable images; trained_on : how many of the images the model was trained on, None where that is
     not known; looks : how often the test images have now been looked at, None where no run folder keeps count;
-    fitted : whether a combined model's weights or margin were fitted on images of this very part, so that its
-    figures are too good.
+    cross_fitted : whether the figures are of a combined model's answers by cross-fitting, because it was fitted on
+    this very part; fitted : whether it was fitted on images among these all the same, so that its figures are too good.
     """
 
     part: str
@@ -49,6 +53,7 @@ class Evaluation:
     left_out: tuple[str, ...]
     trained_on: int | None
     looks: int | None
+    cross_fitted: bool
     fitted: bool
 
 
@@ -88,9 +93,12 @@ def evaluate_model(
     if folder is None:
         raise UsageError(f"{model}: has no run folder to write into", "name a folder with --out")
     split = split_of(described, run, part, split_file)
-    predictor = Predictor(described, views)
     packed, chosen = part_images(described, split, data, part, source, cache, skip_bad, progress)
-    cases, probabilities = probabilities_of(predictor, packed, chosen, progress)
+    crossed = _cross_fitted(described, run, part) if views is None else None
+    if crossed:
+        cases, probabilities = _answered(packed, chosen, crossed)
+    else:
+        cases, probabilities = probabilities_of(Predictor(described, views), packed, chosen, progress)
     if all(case.dx for case in cases):
         result = write_evaluation(folder, joined(cases, probabilities), resamples, title=f"{described.title}, {part}")
     else:
@@ -100,7 +108,8 @@ def evaluate_model(
     left_out = tuple(problem.image_id for problem in packed.left_out)
     fitted_on = described.training.get("fitted_on", {}).get("part")
     fitted = bool(fitted_on and split and any(split.parts.get(name) == fitted_on for name in names))
-    return Evaluation(part, folder, result, left_out, _trained_on(split, names), looks, fitted)
+    trained_on = _trained_on(split, names)
+    return Evaluation(part, folder, result, left_out, trained_on, looks, crossed is not None, fitted and not crossed)
 
 
 def run_folder(model: Path) -> Path | None:
@@ -192,6 +201,21 @@ def _part(split: Split, cases: Sequence[Case], part: str, data: Path) -> list[Ca
             "name the source that the model was trained on; for another one, use --split all",
         )
     return split.select(cases, part)
+
+
+def _cross_fitted(model: Bundle | Composite, run: Path | None, part: str) -> Predictions | None:
+    """Return a combined model's answers by cross-fitting to the part that it was fitted on; None for any other."""
+    if run is None or model.training.get("fitted_on", {}).get("part") != part or not (run / CROSS_FITTED).is_file():
+        return None
+    return read_predictions(run / CROSS_FITTED)
+
+
+def _answered(packed: Pack, chosen: Sequence[Case], known: Predictions) -> tuple[list[Case], Floats]:
+    """Return those of the chosen cases that known answers are of, and the answers (n, 7)."""
+    row = {name: number for number, name in enumerate(known.image_ids)}
+    ids = {case.image_id for case in chosen} & set(row)
+    cases = [case for case in packed.cases if case.image_id in ids]
+    return cases, known.probabilities[[row[case.image_id] for case in cases]]
 
 
 def predict_cases(

@@ -90,9 +90,8 @@ def _fitted(protocol: str, shown: Sequence[Row]) -> str:
     if not fitted:
         return ""
     return (
-        f"Fitted on the images that judge under protocol {protocol}: {fitted}; their figures there are by "
-        "cross-fitting (each lesion is answered by what was fitted on others), have no intervals, and are not compared "
-        "image by image."
+        f"Fitted on the images that judge under protocol {protocol}: {fitted}; there they answer by cross-fitting, "
+        "each lesion by what was fitted on others."
     )
 
 

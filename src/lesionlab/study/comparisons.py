@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lesionlab.study.captions import study_caption
@@ -14,8 +14,6 @@ HOW_TO_READ = (
     "Difference: ours minus the paper's; in bold where the paper's value lies outside our 95 % interval "
     "(bootstrap over lesions)."
 )
-
-CROSS_FITTED = "cross-fitted"
 
 
 def summary(of: Results) -> Table:
@@ -50,7 +48,8 @@ def _summary_cells(of: Results, design: Row, metric: str) -> list[Cell]:
             undone = row is not None and row["status"] != "done"
             cells.append(Cell(row["status"], "missing", link="missing") if row and undone else Cell(NONE, "number"))
             continue
-        cells.append(Cell(number(found["value"]), "ours", reach(row, found, ""), link=made_id(protocol, design["id"])))
+        link = made_id(protocol, design["id"])
+        cells.append(Cell(number(found["value"]), "ours", interval(found, missing=""), link=link))
     return cells
 
 
@@ -141,15 +140,10 @@ def _block(of: Results, protocol: str, design: Row) -> list[list[Cell]] | str:
             [
                 Cell(number(ours), "ours", link=made_id(protocol, design["id"])),
                 Cell(signed(minus(ours, published)), kind),
-                Cell(reach(row, found, NONE), "number"),
+                Cell(interval(found), "number"),
             ]
         )
     return lines
-
-
-def reach(row: Row | None, figure: Mapping[str, float | None], missing: str) -> str:
-    """Return a figure's interval, or that it is by cross-fitting and has none."""
-    return CROSS_FITTED if row and row.get("fitted") else interval(figure, missing=missing)
 
 
 def made_id(protocol: str, identifier: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lesionlab.study.captions import made_of
-from lesionlab.study.comparisons import reach
 from lesionlab.study.looking import colour_finding
 from lesionlab.study.results import PROTOCOLS, Results, Row, value
 from lesionlab.study.table import interval, number, signed
@@ -49,7 +48,7 @@ def _best(of: Results, protocol: str) -> str:
         return ""
     best = max(rows, key=lambda row: _f1(row) or 0.0)
     found = value(best, "macro_f1")
-    told = f"{number(found['value'])} {reach(best, found, '')}".rstrip()
+    told = f"{number(found['value'])} {interval(found, missing='')}".rstrip()
     return f" Highest macro F1, {PROTOCOLS[protocol]}: {best['label']}, {told}."
 
 
@@ -79,7 +78,7 @@ def _leak(of: Results) -> str:
     if set(PROTOCOLS) - set(of.protocols):
         return ""
     pairs = [[of.row(protocol, row["id"]) for protocol in PROTOCOLS] for row in of.designs(*GENERAL)]
-    both = [[_f1(row) for row in pair] for pair in pairs if not any(row and row.get("fitted") for row in pair)]
+    both = [[_f1(row) for row in pair] for pair in pairs]
     changes = [clean - leaky for leaky, clean in both if leaky is not None and clean is not None]
     if not changes:
         return ""

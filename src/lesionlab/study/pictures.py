@@ -78,7 +78,7 @@ def mixes(of: Results, folder: Path) -> list[Picture]:
         names = ("Figure 15, the Mix-Model", "Figure 16, its base") if place == 0 else ("", "")
         for protocol in of.protocols:
             pair = [of.row(protocol, name) for name in (design["id"], design["recipe"]["base"])]
-            if all(row and _counted(row) for row in pair):
+            if all(row and row["figures"] for row in pair):
                 pictures += [
                     _confusion(of, folder, protocol, row, name) for row, name in zip(pair, names, strict=True) if row
                 ]
@@ -91,13 +91,8 @@ def _both(of: Results, folder: Path, designs: Iterable[Row], name: str = "") -> 
         _confusion(of, folder, protocol, row, name)
         for design in designs
         for protocol in of.protocols
-        if (row := of.row(protocol, design["id"])) and _counted(row)
+        if (row := of.row(protocol, design["id"])) and row["figures"]
     ]
-
-
-def _counted(row: Row) -> bool:
-    """Return whether a row's confusions are known; those of a model fitted on the judging images are not."""
-    return bool(row["figures"] and "confusion" in row["figures"])
 
 
 def _confusion(of: Results, folder: Path, protocol: str, row: Row, name: str) -> Picture:

@@ -11,7 +11,6 @@ from typing import Any
 from lesionlab.errors import DataError
 from lesionlab.evaluation.predictions import Predictions, read_predictions
 from lesionlab.files import read_json, read_text
-from lesionlab.models.storage import CARD
 from lesionlab.study.passing import without_paths
 from lesionlab.study.siblings import FOLDER, RESULT
 
@@ -119,8 +118,7 @@ class Results:
 def read_results(folder: Path) -> Results:
     """Read a study's folder; `DataError` where it holds no study or a damaged one.
 
-    No text of it names a folder of the machine, and models fitted on the images that judge them have cross-fitted
-    figures.
+    No text of it names a folder of the machine.
     """
     path = folder / "study.json"
     if not path.is_file():
@@ -132,21 +130,7 @@ def read_results(folder: Path) -> Results:
     if not found.protocols:
         known = ", ".join(PROTOCOLS)
         raise DataError(f"{path}: its protocols are none of {known}", "run the study again with --protocol")
-    for row in (row for protocol in found.protocols for row in found.rows(protocol)):
-        if row.get("fitted") and row["figures"]:
-            row["figures"] = _cross_fitted(folder, row)
     return found
-
-
-def _cross_fitted(folder: Path, row: Row) -> dict[str, Any]:
-    """Return the figures of a model that was fitted on the very images that judge it: those by cross-fitting.
-
-    They are in its card (see `training.combining`) and have no intervals. What else was counted of its answers to
-    these images (confusions, classes) is too good, and left out.
-    """
-    known = read_json(folder / row["run"] / "model" / CARD)["metrics"]["validation"]
-    metrics = {name: {"value": known.get(name), "low": None, "high": None} for name in row["figures"]["metrics"]}
-    return {"images": row["figures"]["images"], "metrics": metrics}
 
 
 def value(row: Row | None, metric: str) -> dict[str, float | None]:

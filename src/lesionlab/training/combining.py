@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ import numpy as np
 
 from lesionlab.data.splits import Split, read_split, write_split
 from lesionlab.errors import DataError, UsageError
+from lesionlab.evaluation.predictions import Predictions, write_predictions
 from lesionlab.files import is_partial
 from lesionlab.models.bundle import Bundle, read_bundle
 from lesionlab.models.cascade import ROUTINGS, Floats, Ints, Pair, route
 from lesionlab.models.composite import BASE, Composite, Ensemble, Mix, card_digests, write_composite
 from lesionlab.models.ensemble import RULES, Fitted
 from lesionlab.models.members import check_members, common_training
-from lesionlab.report.evaluate_model import LOOKS, run_folder
+from lesionlab.report.evaluate_model import CROSS_FITTED, LOOKS, run_folder
 from lesionlab.training.choosing import validation_figures
 from lesionlab.training.fitting import choose_margin, fit_stacking, fit_weights, out_of_fold
 from lesionlab.training.validation import PART, Images, Seen, validation_answers
@@ -40,8 +42,8 @@ def build_ensemble(runs: Sequence[Path], rule: str, out: Path, images: Images) -
     ----------
     runs : at least two run folders, all trained with one split; the members are called after them.
     rule : one of `RULES`; `weighted` and `stacked` are fitted on the validation images.
-    out : folder to write: the model in OUT/model, its members' split in OUT/split.csv. Evaluations of the model,
-        named by OUT or OUT/model, go to OUT/evaluation/PART.
+    out : folder to write: the model in OUT/model, its members' split in OUT/split.csv, and for a fitted rule what
+        it answers by cross-fitting in OUT/cross-fitted.csv, which `evaluate` takes for the validation images.
     images : where the validation images come from.
 
     The model's `metrics` are figures on the validation images: `validation`, of the model, and `members`, of each
@@ -67,7 +69,8 @@ def build_ensemble(runs: Sequence[Path], rule: str, out: Path, images: Images) -
         fitted = FITS[rule](seen.tables, seen.truth, seen.lesions)
     figures = {name: validation_figures(seen.truth, table) for name, table in zip(members, seen.tables, strict=True)}
     common = _common(members, seen, answers, figures, rule in FITS)
-    return _write(out, Ensemble(rule=rule, fitted=fitted, **common), members, split)
+    crossed = replace(seen.first, probabilities=answers) if rule in FITS else None
+    return _write(out, Ensemble(rule=rule, fitted=fitted, **common), members, split, crossed)
 
 
 def build_mix(base: Path, specialists: Sequence[Path], routing: str, out: Path, images: Images) -> Composite:
@@ -105,7 +108,8 @@ def build_mix(base: Path, specialists: Sequence[Path], routing: str, out: Path, 
     everything = np.arange(len(seen.truth))
     answers = out_of_fold(routed, seen.tables, seen.lesions) if fitted else routed(everything)(seen.tables)
     common = _common(members, seen, answers, {BASE: validation_figures(seen.truth, seen.tables[0])}, fitted)
-    return _write(out, Mix(routing=routing, margin=margin, pairs=pairs, **common), members, split)
+    crossed = replace(seen.first, probabilities=answers) if fitted else None
+    return _write(out, Mix(routing=routing, margin=margin, pairs=pairs, **common), members, split, crossed)
 
 
 def _free_name(run: Path, taken: Mapping[str, Bundle]) -> str:
@@ -147,7 +151,7 @@ def _check_out(out: Path, split: Split) -> None:
     if not out.exists():
         return
     left = [path.name for path in out.iterdir() if not is_partial(path)] if out.is_dir() else [out.name]
-    others = set(left) - {".lock", "split.csv", LOOKS}
+    others = set(left) - {".lock", "split.csv", CROSS_FITTED, LOOKS}
     file = out / "split.csv"
     if others or (file.is_file() and read_split(file).fingerprint != split.fingerprint):
         raise DataError(f"{out}: the folder is not empty", "name a new folder")
@@ -182,7 +186,11 @@ def _common(
     }
 
 
-def _write(out: Path, composite: Composite, members: Mapping[str, Bundle], split: Split) -> Composite:
-    """Write the split and then the model, so that a model is never without its split."""
+def _write(
+    out: Path, composite: Composite, members: Mapping[str, Bundle], split: Split, crossed: Predictions | None
+) -> Composite:
+    """Write the split and the cross-fitted answers and then the model, so that a model is never without them."""
     write_split(out / "split.csv", split)
+    if crossed:
+        write_predictions(out / CROSS_FITTED, crossed)
     return write_composite(out / "model", composite, members)

@@ -41,11 +41,20 @@ class Images:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the members say of the n validation images: tables (m, n, 7), and truth and lesions' numbers (n,)."""
+    """What the members say of the n validation images: tables (m, n, 7), and of which images, as the first one."""
 
     tables: Floats
-    truth: Ints
-    lesions: Ints
+    first: Predictions
+
+    @property
+    def truth(self) -> Ints:
+        """The classes (n,)."""
+        return self.first.truth
+
+    @property
+    def lesions(self) -> Ints:
+        """The lesions' numbers (n,)."""
+        return self.first.lesions
 
 
 def validation_answers(runs: Sequence[Path], members: Mapping[str, Bundle], split: Split, images: Images) -> Seen:
@@ -62,7 +71,7 @@ def validation_answers(runs: Sequence[Path], members: Mapping[str, Bundle], spli
         _answers(run, Predictor(bundle), packed, chosen, images.progress)
         for run, bundle in zip(runs, members.values(), strict=True)
     ]
-    return Seen(np.stack([one.probabilities for one in found]), found[0].truth, found[0].lesions)
+    return Seen(np.stack([one.probabilities for one in found]), found[0])
 
 
 def _answers(
