@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+LIGHT ?= .venv-light
 
-.PHONY: demo test lint format trials bench clean
+.PHONY: demo test light lint format trials bench clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +17,15 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -q -m "not slow"
+
+# What works without torch, in an environment that has none.
+light: $(LIGHT)/.ready
+	$(LIGHT)/bin/python -m pytest -q tests/light
+
+$(LIGHT)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(LIGHT)
+	$(LIGHT)/bin/python -m pip install --quiet -c constraints.txt -e . pytest
+	touch $@
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check src tests benchmarks
@@ -36,4 +46,4 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/packing.py --data $(DATA)
 
 clean:
-	rm -rf $(VENV) demo-out
+	rm -rf $(VENV) $(LIGHT) demo-out
