@@ -113,6 +113,21 @@ def export_onnx(classifier: PixelClassifier, path: Path, size: int) -> None:
         raise ModelError(f"this network cannot be exported to ONNX: {reason}", "choose another backbone") from error
     finally:
         logger.setLevel(level)
+    if classifier.head:
+        _state_plane(classifier, path, size)
+
+
+def _state_plane(classifier: PixelClassifier, path: Path, size: int) -> None:
+    """Write the feature map's sides into the graph, where padding worked out in the graph has left them open."""
+    import onnx
+
+    with torch.no_grad():
+        maps = classifier(torch.zeros(1, size, size, 3, dtype=torch.uint8))[1]
+    model = onnx.load(str(path))
+    (output,) = (output for output in model.graph.output if output.name == FEATURES)
+    for dimension, side in zip(output.type.tensor_type.shape.dim[1:], maps.shape[1:], strict=True):
+        dimension.dim_value = side
+    onnx.save(model, str(path))
 
 
 def check_agreement(classifier: PixelClassifier, path: Path, size: int) -> float:
