@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionlab.errors import DataError
-from lesionlab.evaluation.intervals import check_resamples, interval, lesion_weights
+from lesionlab.evaluation.intervals import check_resamples, measured
 from lesionlab.evaluation.metrics import Bools
 from lesionlab.evaluation.predictions import Floats, Ints
 
@@ -115,18 +115,11 @@ def _with_intervals(
     numbers = np.unique(lesions[kept], return_inverse=True)[1].astype(np.int64)
     chosen = [{name: values[kept] for name, values in of.items()} for of in models]
 
-    def measured(weights: Floats) -> dict[str, Floats]:
+    def of_images(weights: Floats) -> dict[str, Floats]:
         each = [_measures(of, weights) for of in chosen]
         return each[0] if len(each) == 1 else {name: each[1][name] - each[0][name] for name in MEASURES}
 
-    point = measured(np.ones((1, int(kept.sum()))))
-    blocks = [measured(weights) for weights in lesion_weights(numbers, resamples, seed)]
-    table: dict[str, dict[str, float | None]] = {}
-    for name in MEASURES:
-        value = float(point[name][0])
-        found = interval(np.concatenate([block[name] for block in blocks]))
-        table[name] = {"value": None if np.isnan(value) else value, "low": found.low, "high": found.high}
-    return table
+    return measured(of_images, numbers, resamples, seed)
 
 
 def _measures(of: Shares, weights: Floats) -> dict[str, Floats]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.predictions import Floats, Predictions
-from lesionlab.models.decisions import Conformal, prediction_sets
+from lesionlab.models.decisions import Conformal
 
 COVERAGE = 0.90
 
@@ -38,10 +38,3 @@ def fit_conformal(predictions: Predictions, coverage: float = COVERAGE) -> Confo
 def _threshold(chances: Floats, coverage: float) -> float:
     kept = math.ceil((len(chances) + 1) * coverage - 1e-9)
     return float(np.sort(chances)[::-1][kept - 1]) if kept <= len(chances) else 0.0
-
-
-def covered(predictions: Predictions, conformal: Conformal) -> dict[str, tuple[int, int]]:
-    """Return for each diagnosis in the truth how many images have it in their set, and how many show it."""
-    inside = prediction_sets(predictions.probabilities, conformal)[np.arange(len(predictions)), predictions.truth]
-    shows = {code: predictions.truth == k for k, code in enumerate(CODES)}
-    return {code: (int(inside[rows].sum()), int(rows.sum())) for code, rows in shows.items() if rows.any()}

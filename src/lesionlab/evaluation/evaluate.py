@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from lesionlab.diagnoses import CODES, MALIGNANT, NAMES
+from lesionlab.evaluation.decided import decision_rows
 from lesionlab.evaluation.intervals import LEVEL, UNDEFINED_LIMIT, Interval, bootstrap, interval
 from lesionlab.evaluation.metrics import OVERALL, PER_CLASS, Scores, sample, scores
 from lesionlab.evaluation.predictions import Floats, Predictions
@@ -164,10 +166,11 @@ def summary_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("not in the truth", f"{', '.join(missing)} (macro means leave them out)"))
     rows += [(LABELS[name], with_interval(value)) for name, value in result["metrics"].items()]
     rows += [(f"recall {code}", with_interval(row["recall"])) for code, row in result["per_class"].items()]
-    return rows
+    decided = decision_rows(result["decisions"]) if "decisions" in result else []
+    return rows + [(name, with_interval(figure)) for name, figure in decided]
 
 
-def with_interval(metric: dict[str, float | None]) -> str:
+def with_interval(metric: Mapping[str, float | None]) -> str:
     """Return "0.834 [0.812, 0.855]", the value alone where there is no interval, "undefined" without a value."""
     if metric["value"] is None:
         return "undefined"

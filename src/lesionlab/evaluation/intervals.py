@@ -12,7 +12,8 @@ interval may lie above the value.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,31 @@ def lesion_weights(lesions: Ints, resamples: int, seed: int, block_bytes: int = 
         drawn = generator.integers(0, count, size=(block, count)) + np.arange(block)[:, None] * count
         times = np.bincount(drawn.ravel(), minlength=block * count).reshape(block, count)
         yield times.astype(np.float64)[:, lesions]
+
+
+def measured(
+    measures: Callable[[Floats], Mapping[str, Floats]], lesions: Ints, resamples: int = 2000, seed: int = 0
+) -> dict[str, dict[str, float | None]]:
+    """Return {value, low, high} by name of what `measures` gives for image weights (b, n): figures (b,) by name.
+
+    `lesions` (n,) numbers the images' lesions from 0. What is undefined is None; so are low and high of a single
+    lesion, and with 0 resamples. Raises `UsageError` for other numbers of them below `FEWEST`.
+    """
+    point = measures(np.ones((1, len(lesions))))
+    blocks = []
+    if resamples:
+        check_resamples(resamples)
+        blocks = [measures(weights) for weights in lesion_weights(lesions, resamples, seed)]
+    table: dict[str, dict[str, float | None]] = {}
+    for name, values in point.items():
+        value = float(values[0])
+        found = interval(np.concatenate([block[name] for block in blocks])) if blocks and lesions.max() else None
+        table[name] = {
+            "value": None if math.isnan(value) else value,
+            "low": found.low if found else None,
+            "high": found.high if found else None,
+        }
+    return table
 
 
 def bootstrap(predictions: Predictions, resamples: int = 2000, seed: int = 0) -> Scores:

@@ -139,7 +139,7 @@ def auroc(question: Ranking, weights: Floats) -> Floats:
     np.cumsum(weights[:, question.negatives], axis=1, out=below[:, 1:])
     positive = weights[:, question.positives]
     won = np.einsum("bp,bp->b", positive, below[:, question.below] + below[:, question.upto]) / 2
-    return _ratio(won, positive.sum(axis=1) * below[:, -1])
+    return ratio(won, positive.sum(axis=1) * below[:, -1])
 
 
 def scores(of: Sample, weights: Floats) -> Scores:
@@ -153,14 +153,14 @@ def scores(of: Sample, weights: Floats) -> Scores:
     macro = {name: per_class[name][:, of.present].mean(axis=1) for name in averaged}
     brier, nll, gaps = sums[:, _K * _K], sums[:, _K * _K + 1], sums[:, _K * _K + 2 :]
     overall = {
-        "accuracy": _ratio(np.trace(confusion, axis1=1, axis2=2), total),
+        "accuracy": ratio(np.trace(confusion, axis1=1, axis2=2), total),
         "balanced_accuracy": macro["recall"],
         **{f"macro_{name}": macro[name] for name in averaged},
         "melanoma_auroc": areas[_MELANOMA],
         "malignant_auroc": areas[_K],
-        "brier": _ratio(brier, total),
-        "nll": _ratio(nll, total),
-        "ece": _ratio(np.abs(gaps).sum(axis=1), total),
+        "brier": ratio(brier, total),
+        "nll": ratio(nll, total),
+        "ece": ratio(np.abs(gaps).sum(axis=1), total),
     }
     return Scores(overall, per_class, confusion)
 
@@ -172,14 +172,14 @@ def _from_confusion(confusion: Floats) -> dict[str, Floats]:
     rest = support.sum(axis=1, keepdims=True) - support
     exists = support > 0
     return {
-        "precision": np.where(exists, _ratio(hit, predicted, empty=0.0), np.nan),
-        "recall": _ratio(hit, support),
-        "specificity": _ratio(rest - (predicted - hit), rest),
-        "f1": np.where(exists, _ratio(2 * hit, support + predicted, empty=0.0), np.nan),
+        "precision": np.where(exists, ratio(hit, predicted, empty=0.0), np.nan),
+        "recall": ratio(hit, support),
+        "specificity": ratio(rest - (predicted - hit), rest),
+        "f1": np.where(exists, ratio(2 * hit, support + predicted, empty=0.0), np.nan),
     }
 
 
-def _ratio(above: Floats, below: Floats, empty: float = np.nan) -> Floats:
+def ratio(above: Floats, below: Floats, empty: float = np.nan) -> Floats:
     """Return above / below, and `empty` where `below` is 0."""
     result = np.full(above.shape, empty)
     np.divide(above, below, out=result, where=below > 0)

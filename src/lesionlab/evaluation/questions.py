@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lesionlab.data.cases import Case
 from lesionlab.diagnoses import CODES, MALIGNANT
 from lesionlab.evaluation.evaluate import with_interval
-from lesionlab.evaluation.intervals import LEVEL, interval, lesion_weights
+from lesionlab.evaluation.intervals import LEVEL, measured
 from lesionlab.evaluation.metrics import auroc, ranking
 from lesionlab.evaluation.predictions import Floats
 
@@ -47,12 +47,8 @@ def _question(
     if yes.all() or not yes.any():
         return {**counts, "undefined": "all images give the same answer" if len(yes) else "no image answers it"}
     question = ranking(score, yes)
-    value = {"value": float(auroc(question, np.ones((1, len(yes))))[0]), "low": None, "high": None}
-    if resamples:
-        numbered = np.unique(lesions, return_inverse=True)[1].astype(np.int64)
-        drawn = interval(np.concatenate([auroc(question, rows) for rows in lesion_weights(numbered, resamples, 0)]))
-        value |= {"low": drawn.low, "high": drawn.high}
-    return {**counts, "auroc": value}
+    numbered = np.unique(lesions, return_inverse=True)[1].astype(np.int64)
+    return {**counts, **measured(lambda weights: {"auroc": auroc(question, weights)}, numbered, resamples)}
 
 
 def question_rows(result: dict[str, Any]) -> list[tuple[str, str]]:

@@ -17,10 +17,12 @@ from lesionlab.data.sources import load_source, narrowed
 from lesionlab.data.splits import KEPT_OUT, Split, read_split
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError, UsageError, some
+from lesionlab.evaluation.decided import evaluate_decisions
 from lesionlab.evaluation.predictions import Floats, Predictions, read_predictions
 from lesionlab.files import disk_error, read_text
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite, is_composite, read_model
+from lesionlab.models.decisions import Decisions
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.evaluation import write_evaluation, write_questions
 
@@ -100,7 +102,10 @@ def evaluate_model(
     else:
         cases, probabilities = probabilities_of(Predictor(described, views), packed, chosen, progress)
     if all(case.dx for case in cases):
-        result = write_evaluation(folder, joined(cases, probabilities), resamples, title=f"{described.title}, {part}")
+        predictions = joined(cases, probabilities)
+        decided = None if crossed else _decided(described.decisions, packed, predictions, resamples)
+        title = f"{described.title}, {part}"
+        result = write_evaluation(folder, predictions, resamples, title=title, decided=decided)
     else:
         result = write_questions(folder, cases, probabilities, resamples)
     names = [case.image_id for case in cases]
@@ -208,6 +213,20 @@ def _cross_fitted(model: Bundle | Composite, run: Path | None, part: str) -> Pre
     if run is None or model.training.get("fitted_on", {}).get("part") != part or not (run / CROSS_FITTED).is_file():
         return None
     return read_predictions(run / CROSS_FITTED)
+
+
+def _decided(
+    decisions: Decisions | None, packed: Pack, predictions: Predictions, resamples: int
+) -> dict[str, Any] | None:
+    """Return what a model's decisions come to on packed images, None for a model without."""
+    if decisions is None:
+        return None
+    turned_away = None
+    if decisions.outlier:
+        rows = packed.rows(set(predictions.image_ids))
+        chunks = [rows[first : first + CHUNK] for first in range(0, len(rows), CHUNK)]
+        turned_away = np.concatenate([decisions.outlier.outliers(packed.pixels[chunk]) for chunk in chunks])
+    return evaluate_decisions(predictions, decisions, turned_away, resamples)
 
 
 def _answered(packed: Pack, chosen: Sequence[Case], known: Predictions) -> tuple[list[Case], Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,19 @@ FILES: tuple[str, ...] = (
 
 
 def write_evaluation(
-    folder: Path, predictions: Predictions, resamples: int = 2000, seed: int = 0, title: str = ""
+    folder: Path,
+    predictions: Predictions,
+    resamples: int = 2000,
+    seed: int = 0,
+    title: str = "",
+    decided: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Evaluate, write `FILES` into `folder` (each atomically) and return `evaluate`'s result.
 
-    `title` heads the confusion matrices, for example the model and the part of the split. Pictures need matplotlib
-    (`UsageError` without it).
+    `title` heads the confusion matrices, for example the model and the part of the split. `decided`, of
+    `evaluation.decided`, joins the result as "decisions". Pictures need matplotlib (`UsageError` without it).
     """
-    result = evaluate(predictions, resamples, seed)
+    result = evaluate(predictions, resamples, seed) | ({"decisions": decided} if decided else {})
     counts = result["confusion"]["counts"]
     write_predictions(folder / "predictions.csv", predictions)
     write_per_class(folder / "per_class.csv", result)
