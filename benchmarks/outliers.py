@@ -27,7 +27,7 @@ from lesionlab.models.appearance import statistics
 from lesionlab.models.bundle import read_bundle
 from lesionlab.prediction.network import Network
 from lesionlab.prediction.runtime import Session
-from lesionlab.report.evaluate_model import part_images, run_folder, split_of
+from lesionlab.report.parts import Images, part_images, run_folder, split_of
 
 DRAWN = 40
 WORDS = ("lesion", "patient", "report", "date", "history", "skin", "left", "arm", "no", "12", "2019", "of")
@@ -46,10 +46,9 @@ def main() -> None:
     given = parser.parse_args()
 
     bundle = read_bundle(given.run)
-    packed, chosen = part_images(
-        bundle, split_of(bundle, run_folder(given.run), given.part, None), given.data, given.part
-    )
-    _, train = part_images(bundle, split_of(bundle, run_folder(given.run), "train", None), given.data, "train")
+    split, images = split_of(bundle, run_folder(given.run), given.part, None), Images(given.data)
+    packed, chosen = part_images(bundle, split, images, given.part)
+    _, train = part_images(bundle, split, images, "train")
     known, part = pixels_of(packed, train, 2 * given.most), pixels_of(packed, chosen, given.most)
 
     def read(folder: Path) -> np.ndarray:

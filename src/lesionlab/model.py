@@ -42,7 +42,7 @@ def load(
 
     Raises `ModelError` when there is none or it is damaged, and `UsageError` for views or a point that it lacks.
     """
-    return Model(read_model(shipped_model() if path is None else Path(path)), views, threads, point)
+    return Model(Predictor(read_model(shipped_model() if path is None else Path(path)), views, threads, point))
 
 
 class Model:
@@ -57,16 +57,10 @@ class Model:
 
     classes_: npt.NDArray[np.str_]
 
-    def __init__(
-        self,
-        description: Bundle | Composite,
-        views: int | None = None,
-        threads: int | None = None,
-        point: str | None = None,
-    ) -> None:
-        self.description = description
+    def __init__(self, predictor: Predictor) -> None:
+        self.description: Bundle | Composite = predictor.model
         self.classes_ = np.array(CODES)
-        self._predictor = Predictor(description, views, threads, point)
+        self._predictor = predictor
 
     @overload
     def predict(self, photographs: Photograph) -> Verdict: ...  # type: ignore[overload-overlap]  # a str is Iterable

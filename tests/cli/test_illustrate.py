@@ -21,7 +21,8 @@ def test_arguments_and_files(as_json: bool, capsys: pytest.CaptureFixture[str]) 
     found = Illustrated([Path("o/a.png"), Path("o/b.json")], ["an image was left out"])
     with patch("lesionlab.study.illustrate.illustrate", return_value=found) as drawn:
         app(args=arguments, standalone_mode=False)
-    assert drawn.call_args.args[:4] == (Path("o"), Path("d"), Path("m"), 5)
+    out, images, masks, count = drawn.call_args.args[:4]
+    assert (out, images.data, masks, count) == (Path("o"), Path("d"), Path("m"), 5)
     shown = capsys.readouterr()
     assert (json.loads(shown.out) if as_json else shown.out.split()) == ["o/a.png", "o/b.json"]
     assert shown.err == "an image was left out\n"

@@ -16,11 +16,12 @@ from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.attention import MEASURES, shares
 from lesionlab.files import read_json, write_json
 from lesionlab.report.attention import Look, measure, write_attention
+from lesionlab.report.parts import Images
 
 
 def test_maps_are_measured_on_the_part(run: Path, synthetic: Path) -> None:
     """The shares are those of the maps of the model's own answers on the validation images, image by image."""
-    found = measure(run, synthetic)
+    found = measure(run, Images(synthetic))
     split = read_split(run / "split.csv")
     cases = split.select(load_source(synthetic).cases, "val")
     assert found.image_ids == tuple(case.image_id for case in cases)
@@ -36,17 +37,17 @@ def test_maps_are_measured_on_the_part(run: Path, synthetic: Path) -> None:
 
 
 def test_fewer_images_are_the_same_for_every_model(run: Path, gray_run: Path, synthetic: Path) -> None:
-    few, gray = (measure(model, synthetic, count=4, part="train") for model in (run, gray_run))
+    few, gray = (measure(model, Images(synthetic), count=4, part="train") for model in (run, gray_run))
     assert len(few.image_ids) == 4 and few.image_ids == gray.image_ids
-    assert set(few.image_ids) <= set(measure(run, synthetic, count=9, part="train").image_ids)
-    assert few.image_ids != measure(run, synthetic, count=4, part="train", seed=1).image_ids
+    assert set(few.image_ids) <= set(measure(run, Images(synthetic), count=9, part="train").image_ids)
+    assert few.image_ids != measure(run, Images(synthetic), count=4, part="train", seed=1).image_ids
     assert not np.allclose(few.shares["inside"], gray.shares["inside"])
     assert np.array_equal(few.shares["inside_area"], gray.shares["inside_area"])
 
 
 def test_several_models_in_one_table(run: Path, gray_run: Path, synthetic: Path, tmp_path: Path) -> None:
     out = tmp_path / "attention.json"
-    told = write_attention({"rgb": run, "gray": gray_run}, synthetic, out, part="train", count=20, resamples=50)
+    told = write_attention({"rgb": run, "gray": gray_run}, Images(synthetic), out, part="train", count=20, resamples=50)
     assert told == read_json(out)
     assert list(told["models"]) == ["rgb", "gray"] and list(told["differences"]) == ["gray"]
     assert told["differences"]["gray"]["against"] == "rgb"
@@ -66,7 +67,7 @@ def test_grayscale_stands_against_the_nearest_rgb_model_made_alike(
     found = {
         names: write_attention(
             {name: {"rgb": run, "far": run, "gray": gray_run, "other": other}[name] for name in names.split()},
-            synthetic, tmp_path / "a.json", count=6, resamples=40,
+            Images(synthetic), tmp_path / "a.json", count=6, resamples=40,
         )["differences"]
         for names in ("far rgb other gray", "gray other rgb", "other gray", "rgb far")
     }  # fmt: skip
@@ -79,10 +80,10 @@ def test_missing_and_broken_masks(run: Path, synthetic: Path, tmp_path: Path) ->
     """They are left out and listed, as long as there are others."""
     masks = tmp_path / "masks"
     shutil.copytree(synthetic / "masks", masks)
-    ids = measure(run, synthetic).image_ids
+    ids = measure(run, Images(synthetic)).image_ids
     (masks / f"{ids[0]}_segmentation.png").unlink()
     (masks / f"{ids[1]}_segmentation.png").write_bytes(b"no image")
-    found = measure(run, synthetic, masks)
+    found = measure(run, Images(synthetic), masks)
     assert found.image_ids == ids[2:] and len(found.shares["inside"]) == len(ids) - 2
     told = found.table(50)
     assert [one["image_id"] for one in told["left_out"]] == [ids[0], ids[1]]
@@ -90,14 +91,14 @@ def test_missing_and_broken_masks(run: Path, synthetic: Path, tmp_path: Path) ->
     for name in ids:
         (masks / f"{name}_segmentation.png").write_bytes(b"no image")
     with pytest.raises(DataError, match="none of the images has a readable mask"):
-        measure(run, synthetic, masks)
+        measure(run, Images(synthetic), masks)
 
 
 def test_mistakes(run: Path, synthetic: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such part"):
-        measure(run, synthetic, part="validation")
+        measure(run, Images(synthetic), part="validation")
     with pytest.raises(UsageError, match="a lone model"):
         shutil.copytree(run / "model", tmp_path / "model")
-        measure(tmp_path / "model", synthetic)
+        measure(tmp_path / "model", Images(synthetic))
     with pytest.raises(DataError, match="no mask of any"):
-        measure(run, synthetic, tmp_path)
+        measure(run, Images(synthetic), tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_study import PAIRS, write_study
@@ -16,6 +17,12 @@ from lesionlab.study.results import Results, read_results
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
     return read_results(write_study(tmp_path, images=70))
+
+
+def mix_report(results: Results) -> dict[str, dict[str, Any]]:
+    """Return the harm report of Mix-Model "mix" under the paper's protocol, by specialist."""
+    records = gains.harm_report(results).records
+    return {one["specialist"]: one for one in records if one["protocol"] == "paper" and one["id"] == "mix"}
 
 
 def test_an_ensemble_stands_beside_its_best_member(results: Results) -> None:
@@ -51,9 +58,7 @@ def test_harm_is_told_for_each_specialist(results: Results) -> None:
         probabilities[row, now] = 0.7
     after = Predictions(base.image_ids, base.lesion_ids, base.truth, probabilities)
     write_predictions(results.folder / "paper/combined/mix/evaluation/val/predictions.csv", after)
-    told = {
-        r["specialist"]: r for r in gains.harm_report(results).records if r["protocol"] == "paper" and r["id"] == "mix"
-    }
+    told = mix_report(results)
     assert [*told] == ["all", "mel-nv", "akiec-bcc", "mel-bkl"]
     for name in ("all", "mel-nv"):
         assert (told[name]["changed"], told[name]["to_wrong"], told[name]["melanomas_lost"]) == (2, 2, 1)
@@ -75,9 +80,7 @@ def test_an_answer_in_two_pairs_is_the_doing_of_one_specialist(results: Results)
         probabilities[row, CODES.index(now)] = 0.7
     after = Predictions(base.image_ids, base.lesion_ids, base.truth, probabilities)
     write_predictions(results.folder / "paper/combined/mix/evaluation/val/predictions.csv", after)
-    told = {
-        r["specialist"]: r for r in gains.harm_report(results).records if r["protocol"] == "paper" and r["id"] == "mix"
-    }
+    told = mix_report(results)
     changed = {name: record["changed"] for name, record in told.items()}
     assert changed == {"all": 6, "mel-nv": 2, "akiec-bcc": 1, "mel-bkl": 3}
     for key in ("to_right", "to_wrong", "wrong_to_wrong", "melanomas_won", "melanomas_lost"):

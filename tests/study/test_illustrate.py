@@ -16,6 +16,7 @@ from lesionlab.data.splits import grouped, paper, read_split, write_split
 from lesionlab.errors import DataError
 from lesionlab.files import read_json, write_json
 from lesionlab.report.evaluate_model import evaluate_model
+from lesionlab.report.parts import Images
 from lesionlab.study.illustrate import illustrate
 
 DESIGNS = {
@@ -44,7 +45,7 @@ def study(synthetic: Path, tmp_path_factory: pytest.TempPathFactory, make_member
             write_split(run / "split.csv", split)
             write_json(run / "run.json", {"status": "finished"})
             done = protocol == "paper" or name != "other"
-            figures = evaluate_model(run, synthetic, part, resamples=0).result if done else None
+            figures = evaluate_model(run, Images(synthetic), part, resamples=0).result if done else None
             rows.append(
                 {"id": name, "label": f"Tiny, {name}", "kind": "row", "status": "done" if done else "unfinished",
                  "run": f"{protocol}/rows/{name}", "recipe": recipe, "figures": figures}
@@ -55,7 +56,7 @@ def study(synthetic: Path, tmp_path_factory: pytest.TempPathFactory, make_member
 
 
 def test_everything_that_there_are_models_for(study: Path, synthetic: Path) -> None:
-    found = illustrate(study, synthetic, resamples=50)
+    found = illustrate(study, Images(synthetic), resamples=50)
     assert found.remarks == []
     files = found.files
     assert all(path.is_file() for path in files) and len(set(files)) == len(files)
@@ -85,7 +86,7 @@ def told_part(protocol: str) -> str:
 def written(study: Path, synthetic: Path, **settings: Any) -> dict[str, bool]:
     """Return each file of the study that `illustrate` tells, and whether it was written by this call."""
     began = time.time_ns()
-    files = illustrate(study, synthetic, **({"count": 4, "resamples": 50} | settings)).files
+    files = illustrate(study, Images(synthetic), **({"count": 4, "resamples": 50} | settings)).files
     return {str(path.relative_to(study)): path.stat().st_mtime_ns >= began for path in files}
 
 
@@ -112,27 +113,27 @@ def test_an_image_without_a_mask_is_left_out_and_told(study: Path, synthetic: Pa
     judged = read_split(out / "paper" / "split.csv").select(load_source(synthetic).cases, "val")
     lost = masks / f"{judged[0].image_id}_segmentation.png"
     lost.rename(tmp_path / lost.name)
-    found = illustrate(out, synthetic, masks, resamples=50)
+    found = illustrate(out, Images(synthetic), masks, resamples=50)
     assert found.remarks == [f"protocol paper: maps could not be measured on 1 images: {judged[0].image_id}"]
     told = read_json(out / "paper" / "attention.json")
     assert {model["images"] for model in told["models"].values()} == {
         len(judged) - 1,
         told["models"]["Tiny, legs"]["images"],
     }
-    assert illustrate(out, synthetic, masks, resamples=50).remarks == found.remarks
+    assert illustrate(out, Images(synthetic), masks, resamples=50).remarks == found.remarks
     (tmp_path / lost.name).rename(lost)
-    assert illustrate(out, synthetic, masks, resamples=50).remarks == []
+    assert illustrate(out, Images(synthetic), masks, resamples=50).remarks == []
 
 
 def test_mistakes(study: Path, synthetic: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no study"):
-        illustrate(tmp_path, synthetic)
+        illustrate(tmp_path, Images(synthetic))
     state = read_json(study / "study.json")
     for about in state["protocols"].values():
         about["rows"] = about["rows"][:1]
     write_json(tmp_path / "study.json", state)
     with pytest.raises(DataError, match="no model is done"):
-        illustrate(tmp_path, synthetic)
+        illustrate(tmp_path, Images(synthetic))
     with pytest.raises(DataError, match="no mask of any"):
         (tmp_path / "masks").mkdir()
-        illustrate(study, synthetic, tmp_path / "masks")
+        illustrate(study, Images(synthetic), tmp_path / "masks")

@@ -13,10 +13,10 @@ from small_grid import content, load
 from lesionlab.data.splits import read_split
 from lesionlab.errors import DataError, ModelError, UsageError
 from lesionlab.files import lock, read_json, write_json
+from lesionlab.report.parts import Images
 from lesionlab.study import runner, state
 from lesionlab.study.runner import Study, run_study
 from lesionlab.training.signals import RunStoppedError
-from lesionlab.training.validation import Images
 
 
 @dataclass

@@ -16,6 +16,7 @@ from lesionlab.evaluation.paired import difference
 from lesionlab.evaluation.predictions import read_predictions
 from lesionlab.files import read_json, write_json
 from lesionlab.report.evaluate_model import evaluate_model
+from lesionlab.report.parts import Images
 from lesionlab.study.results import Results, read_results
 from lesionlab.study.views import VIEWS, judge_views, views_table
 
@@ -56,17 +57,17 @@ def test_views_are_judged_once(synthetic: Path, tmp_path: Path, make_member: Cal
     make_member(run / "model", training=training, views=2)
     write_split(run / "split.csv", split)
     write_json(run / "run.json", {"status": "finished"})
-    figures = evaluate_model(run, synthetic, "test", views=1, out=tmp_path / "one", resamples=0).result
+    figures = evaluate_model(run, Images(synthetic), "test", views=1, out=tmp_path / "one", resamples=0).result
     row = {"id": "rgb", "label": "RGB", "kind": "row", "status": "done", "run": "grouped/rows/rgb", "recipe": {}}
     about = {"part": "test", "rows": [{**row, "figures": figures}]}
     write_json(tmp_path / "study.json", {"protocols": {"grouped": about}})
-    files = judge_views(tmp_path, synthetic, resamples=0)
+    files = judge_views(tmp_path, Images(synthetic), resamples=0)
     assert {path.parent for path in files} == {place / str(views) for views in VIEWS}
     assert read_json(place / "1" / "metrics.json")["metrics"] == figures["metrics"]
     one, eight = (read_predictions(place / str(views) / "predictions.csv").probabilities for views in (1, 8))
     assert not np.array_equal(one, eight)
     before = [path.stat().st_mtime_ns for path in files]
-    assert judge_views(tmp_path, synthetic, resamples=0) == files
+    assert judge_views(tmp_path, Images(synthetic), resamples=0) == files
     assert [path.stat().st_mtime_ns for path in files] == before
 
 
@@ -75,4 +76,4 @@ def test_nothing_done_nothing_judged(results: Results) -> None:
     for about in state["protocols"].values():
         about["rows"] = [row for row in about["rows"] if row["status"] != "done"]
     write_json(results.folder / "study.json", state)
-    assert judge_views(results.folder, Path("nowhere")) == []
+    assert judge_views(results.folder, Images(Path("nowhere"))) == []

@@ -15,10 +15,10 @@ from lesionlab.errors import DataError, ModelError, UsageError, UserError
 from lesionlab.models.composite import Ensemble, Mix, read_model
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.evaluate_model import CROSS_FITTED, evaluate_model
+from lesionlab.report.parts import Images
 from lesionlab.training import combining
 from lesionlab.training.choosing import NEVER
 from lesionlab.training.combining import build_ensemble, build_mix
-from lesionlab.training.validation import Images
 
 MakeRun = Callable[..., Path]
 
@@ -60,7 +60,7 @@ def test_an_ensemble_of_every_rule(rule: str, runs: list[Path], images: Images, 
     count = sum(part == "val" for part in split.parts.values())
     fitted_on = {"part": "val", "images": count} if rule in ("weighted", "stacked") else None
     assert found.training.get("fitted_on") == fitted_on
-    evaluated = evaluate_model(out, images.data, "val", resamples=0, cache=images.cache)
+    evaluated = evaluate_model(out, images, "val", resamples=0)
     assert (evaluated.folder, evaluated.fitted) == (out / "evaluation" / "val", False)
     assert evaluated.cross_fitted == (out / CROSS_FITTED).is_file() == bool(fitted_on)
     for name, value in found.metrics["validation"].items():
@@ -71,7 +71,7 @@ def test_what_was_fitted_is_warned_of_where_it_answers_itself(runs: list[Path], 
     """A vertex may be best in every fold, so weights can find the same; a regression cannot."""
     found = build_ensemble(runs, "stacked", tmp_path / "together", images)
     views = next(iter(found.bundles.values())).views
-    again = evaluate_model(tmp_path / "together", images.data, "val", views=views, resamples=0, cache=images.cache)
+    again = evaluate_model(tmp_path / "together", images, "val", views=views, resamples=0)
     assert again.fitted and not again.cross_fitted
     assert again.result["metrics"]["nll"]["value"] < found.metrics["validation"]["nll"]
 
@@ -79,7 +79,7 @@ def test_what_was_fitted_is_warned_of_where_it_answers_itself(runs: list[Path], 
 def test_test_images_are_evaluated_and_counted(runs: list[Path], images: Images, split: Split, tmp_path: Path) -> None:
     build_ensemble(runs[:2], "average", tmp_path / "two", images)
     for look, model in enumerate((tmp_path / "two", tmp_path / "two" / "model"), start=1):
-        found = evaluate_model(model, images.data, resamples=0, cache=images.cache)
+        found = evaluate_model(model, images, resamples=0)
         assert (found.looks, found.folder) == (look, tmp_path / "two" / "evaluation" / "test")
     assert found.result["images"] == sum(part == "test" for part in split.parts.values())
 
@@ -102,7 +102,7 @@ def test_a_mix_model(routing: str, runs: list[Path], specialist: Path, images: I
     assert (found.routing, found.pairs, list(found.members)) == (routing, [("mel", "nv")], ["base", "mel-nv"])
     assert set(found.metrics["members"]) == {"base"}
     assert ("fitted_on" in found.training) == (routing == "margin")
-    evaluated = evaluate_model(tmp_path / "mix", images.data, "val", resamples=0, cache=images.cache)
+    evaluated = evaluate_model(tmp_path / "mix", images, "val", resamples=0)
     parts = read_split(tmp_path / "mix" / "split.csv").parts.values()
     assert evaluated.result["images"] == sum(part == "val" for part in parts)
     again = read_model(tmp_path / "mix")
@@ -170,12 +170,12 @@ def test_what_a_killed_call_left_is_no_hindrance(runs: list[Path], images: Image
     """Half a model, the split, and the looks of an earlier model, which stay counted."""
     out = tmp_path / "two"
     build_ensemble(runs[:2], "vote", out, images)
-    evaluate_model(out, images.data, resamples=0, cache=images.cache)
+    evaluate_model(out, images, resamples=0)
     for name in ("evaluation", "model"):
         shutil.rmtree(out / name)
     (out / ".model.4194399.partial" / "members").mkdir(parents=True)
     assert build_ensemble(runs[1:], "vote", out, images).folder == out / "model"
-    assert evaluate_model(out, images.data, resamples=0, cache=images.cache).looks == 2
+    assert evaluate_model(out, images, resamples=0).looks == 2
 
 
 def test_a_model_in_the_folder_is_left_alone(

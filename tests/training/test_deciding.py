@@ -20,6 +20,7 @@ from lesionlab.models.composite import Ensemble, card_digests, read_model, write
 from lesionlab.models.members import common_training
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.evaluate_model import predict_cases
+from lesionlab.report.parts import Images, Learnt
 from lesionlab.training.deciding import PICTURE, calibrate_model, decide
 
 
@@ -41,7 +42,7 @@ def run(make_member: Callable[..., Path], synthetic: Path, tmp_path: Path) -> Pa
 
 def test_a_model_gets_its_decisions(run: Path, synthetic: Path, cache: Path) -> None:
     before = read_bundle(run)
-    found = calibrate_model(run, synthetic, cache=cache, resamples=50)
+    found = calibrate_model(run, Images(synthetic, cache=cache), resamples=50)
     model = read_bundle(run)
     assert model.decisions == found.decisions == found.model.decisions
     assert model.files == before.files and model.metrics["validation"]["accuracy"] >= 0
@@ -56,7 +57,7 @@ def test_a_model_gets_its_decisions(run: Path, synthetic: Path, cache: Path) -> 
 
 
 def test_the_model_answers_as_it_was_calibrated(run: Path, synthetic: Path, cache: Path) -> None:
-    found = calibrate_model(run, synthetic, cache=cache, resamples=0)
+    found = calibrate_model(run, Images(synthetic, cache=cache), resamples=0)
     cases = [case for case in load_source(synthetic).cases if case.image_id in found.after.image_ids]
     again = predict_cases(Predictor(read_model(run)), pack(cases, 64, cache), cases)
     np.testing.assert_allclose(again.probabilities, found.after.probabilities, atol=1e-5)
@@ -64,31 +65,31 @@ def test_the_model_answers_as_it_was_calibrated(run: Path, synthetic: Path, cach
 
 
 def test_calibrating_twice_changes_nothing(run: Path, synthetic: Path, cache: Path) -> None:
-    first = calibrate_model(run, synthetic, cache=cache, resamples=0).decisions
-    assert calibrate_model(run, synthetic, cache=cache, resamples=0).decisions == first
+    first = calibrate_model(run, Images(synthetic, cache=cache), resamples=0).decisions
+    assert calibrate_model(run, Images(synthetic, cache=cache), resamples=0).decisions == first
 
 
 def test_only_validation_and_training_images_count(run: Path, synthetic: Path, cache: Path) -> None:
-    found = calibrate_model(run, synthetic, cache=cache, resamples=0)
+    found = calibrate_model(run, Images(synthetic, cache=cache), resamples=0)
     bundle, cases = read_bundle(run), load_source(synthetic).cases
     split = grouped(cases, 0)
     assert set(found.before.image_ids) == {case.image_id for case in split.select(cases, "val")}
     parts = [split.select(cases, part) for part in ("val", "train")]
     seen = [case for part in parts for case in part]
-    assert decide(bundle, pack(seen, 64, cache), *parts, resamples=0).decisions == found.decisions
+    assert decide(bundle, Learnt(pack(seen, 64, cache), *parts), resamples=0).decisions == found.decisions
 
 
 def test_a_combined_model_gets_its_own(
     run: Path, make_member: Callable[..., Path], synthetic: Path, cache: Path, tmp_path: Path
 ) -> None:
-    calibrate_model(run, synthetic, cache=cache, resamples=0)
+    calibrate_model(run, Images(synthetic, cache=cache), resamples=0)
     other = make_member(tmp_path / "other", training=read_bundle(run).training, views=2)
     members = {"a": read_bundle(run), "b": read_bundle(other)}
     fields = {"size": 64, "members": card_digests(members), "training": common_training(members)}
     both = tmp_path / "both"
     write_composite(both / "model", Ensemble(rule="average", metrics={"validation": {"ece": 5}}, **fields), members)
     shutil.copyfile(run / "split.csv", both / "split.csv")
-    found = calibrate_model(both, synthetic, cache=cache, resamples=0)
+    found = calibrate_model(both, Images(synthetic, cache=cache), resamples=0)
     model = read_model(both)
     assert isinstance(model, Ensemble) and model.decisions == found.decisions
     assert model.metrics == {"validation": {"ece": 5}}, "its figures are by cross-fitting"
@@ -103,7 +104,7 @@ def test_too_few_images_leave_out_what_cannot_be_fitted(run: Path, synthetic: Pa
     few = [case for case in cases if case.dx == "nv"][:2]
     bundle = read_bundle(run)
     assert isinstance(bundle, Bundle)
-    decisions = decide(bundle, pack(cases, 64, cache), few, [], resamples=0).decisions
+    decisions = decide(bundle, Learnt(pack(cases, 64, cache), few, []), resamples=0).decisions
     assert (decisions.operating, decisions.default_point, decisions.outlier) == ([], "", None)
     assert decisions.conformal and decisions.conformal.thresholds == [1, 1, 1, 1, 1, 0, 1]
 
@@ -111,10 +112,12 @@ def test_too_few_images_leave_out_what_cannot_be_fitted(run: Path, synthetic: Pa
 def test_mistakes(run: Path, synthetic: Path, cache: Path, tmp_path: Path) -> None:
     lone = shutil.copytree(run / "model", tmp_path / "lone")
     with pytest.raises(UsageError, match="a lone model"):
-        calibrate_model(lone, synthetic, cache=cache)
-    assert calibrate_model(lone, synthetic, split_file=run / "split.csv", cache=cache, resamples=0).picture is None
+        calibrate_model(lone, Images(synthetic, cache=cache))
+    assert (
+        calibrate_model(lone, Images(synthetic, cache=cache), split_file=run / "split.csv", resamples=0).picture is None
+    )
     with pytest.raises(ModelError, match="no model here"):
-        calibrate_model(tmp_path, synthetic, cache=cache)
+        calibrate_model(tmp_path, Images(synthetic, cache=cache))
     with pytest.raises(DataError, match="no validation image has a diagnosis"):
-        decide(read_bundle(run), pack(load_source(synthetic).cases, 64, cache), [], [])
+        decide(read_bundle(run), Learnt(pack(load_source(synthetic).cases, 64, cache), [], []))
     assert json.loads((run / "model" / "bundle.json").read_text()).get("decisions") is None

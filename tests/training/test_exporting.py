@@ -20,6 +20,7 @@ from lesionlab.models.tensors import write_tensors
 from lesionlab.models.writing import rewrite_bundle, write_decisions
 from lesionlab.prediction.cam import FeatureCam
 from lesionlab.prediction.runtime import Session
+from lesionlab.report.parts import Images
 from lesionlab.training import agreement, exporting
 from lesionlab.training.deciding import calibrate_model
 from lesionlab.training.exporting import export_model
@@ -60,7 +61,9 @@ def test_a_model_is_written_with_its_card_and_answers_the_same(run: Path, tmp_pa
 
 def test_real_images_are_compared_where_they_are_named(run: Path, synthetic: Path, tmp_path: Path) -> None:
     seen = []
-    found = export_model(run, tmp_path / "m", data=synthetic, progress=lambda what, done, total: seen.append(what))
+    found = export_model(
+        run, tmp_path / "m", images=Images(synthetic), progress=lambda what, done, total: seen.append(what)
+    )
     assert found.images == 9
     assert "comparing with torch" in seen
 
@@ -82,7 +85,7 @@ def test_a_smaller_model(
 ) -> None:
     monkeypatch.setattr(exporting, "MOST_LOST", 1.0)  # a network without training is no measure
     whole = read_bundle(run)
-    found = export_model(run, tmp_path / "small", precision, synthetic)
+    found = export_model(run, tmp_path / "small", precision, Images(synthetic))
     made = read_bundle(tmp_path / "small")
     assert made.precision == precision and made.features and set(made.files) == {ONNX, HEAD, README}
     assert found.size < 0.62 * len(whole.read(ONNX))
@@ -104,9 +107,9 @@ def test_decisions_are_fitted_to_the_smaller_models_own_answers(
 ) -> None:
     monkeypatch.setattr(exporting, "MOST_LOST", 1.0)
     run = make_run("decided")
-    before = calibrate_model(run, synthetic, resamples=0).decisions
+    before = calibrate_model(run, Images(synthetic), resamples=0).decisions
     write_decisions(read_model(run), before.model_copy(update={"temperature": 77.0}))
-    export_model(run, tmp_path / "m.lesion", "int8", synthetic)
+    export_model(run, tmp_path / "m.lesion", "int8", Images(synthetic))
     made = read_bundle(tmp_path / "m.lesion")
     assert made.decisions is not None
     assert made.decisions.temperature == pytest.approx(before.temperature, rel=0.5)
@@ -120,7 +123,7 @@ def test_less_precision_that_costs_too_much_is_refused(
 ) -> None:
     monkeypatch.setattr(exporting, "MOST_LOST", -1.0)
     with pytest.raises(ModelError, match=r"int8 lowers balanced accuracy on validation from 0\.\d{4} to 0\.\d{4}"):
-        export_model(run, tmp_path / "m", "int8", synthetic)
+        export_model(run, tmp_path / "m", "int8", Images(synthetic))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,7 +176,7 @@ def test_several_models_in_one_file(make_run: Callable[..., Path], tmp_path: Pat
     assert isinstance(found, Ensemble) and list(found.bundles) == ["a", "b"]
     assert found.bundles["b"].prior_offset[6] == 1
     with pytest.raises(UsageError, match="made of several models"):
-        export_model(tmp_path / "both", tmp_path / "small", "fp16", tmp_path)
+        export_model(tmp_path / "both", tmp_path / "small", "fp16", Images(tmp_path))
 
 
 def test_wishes_that_cannot_be_met(run: Path, split: Split, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from lesionlab.files import lock, read_json
 from lesionlab.models.bundle import Bundle, read_bundle
 from lesionlab.prediction.runtime import Session
 from lesionlab.report.evaluate_model import evaluate_model
+from lesionlab.report.parts import Images
 from lesionlab.training import run
 from lesionlab.training.choosing import PRIOR_SHARES, choose_prior, combine_views, prior_offset, validation_figures
 from lesionlab.training.material import Job, Material, choose_split, prepare
@@ -214,7 +215,7 @@ def test_a_specialist_learns_and_answers_its_diagnoses_only(job: Job) -> None:
     bundle = read_bundle(job.out)
     assert described["status"] == "finished" and bundle.training["recipe"]["classes"] == ["mel", "nv"]
     assert [offset < -50 for offset in bundle.prior_offset] == [code not in ("mel", "nv") for code in CODES]
-    found = evaluate_model(job.out, job.data, "test", cache=job.cache, resamples=0).result
+    found = evaluate_model(job.out, Images(job.data, cache=job.cache), "test", resamples=0).result
     assert found["classes_in_truth"] == ["mel", "nv"]
     assert sum(sum(row) for row in found["confusion"]["counts"]) == found["images"]
     assert {row["predicted"] for code, row in found["per_class"].items() if code not in ("mel", "nv")} == {0}
@@ -414,10 +415,10 @@ def test_a_further_source_trains_but_for_a_fifth(job: Job, synthetic: Path, tmp_
     assert described["split"]["images"]["kept_out"] == len(kept) > 0
     assert all(name.startswith("other_") for name in kept)
     assert {part for name, part in split.parts.items() if name.startswith("other_")} == {"train", splits.KEPT_OUT}
-    found = evaluate_model(job.out, other, splits.KEPT_OUT, resamples=0)
+    found = evaluate_model(job.out, Images(other), splits.KEPT_OUT, resamples=0)
     assert found.result["images"] == len(kept) and "melanoma" in found.result["questions"]
     assert (found.looks, found.trained_on) == (0, 0)
-    whole = evaluate_model(job.out, job.data, "test", resamples=0)
+    whole = evaluate_model(job.out, Images(job.data), "test", resamples=0)
     assert whole.result["metrics"]["accuracy"]["value"] is not None and whole.looks == 1
     with pytest.raises(UsageError, match="whole labels"):
         prepare(replace(job, recipe=recipe("mixup=0.2"), out=tmp_path / "next"))

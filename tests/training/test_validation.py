@@ -18,9 +18,10 @@ from lesionlab.evaluation.predictions import Predictions, read_predictions, writ
 from lesionlab.models.bundle import read_bundle
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.evaluate_model import evaluate_model
+from lesionlab.report.parts import Images
 from lesionlab.training import validation
 from lesionlab.training.choosing import NEVER
-from lesionlab.training.validation import KEPT, Images, Seen, validation_answers
+from lesionlab.training.validation import KEPT, Seen, validation_answers
 
 MakeRun = Callable[..., Path]
 CHECK = 2
@@ -70,7 +71,7 @@ def test_what_an_evaluation_left_is_taken(
 ) -> None:
     """Unless it is of other images, or made in another way."""
     run = make_run("known")
-    found = evaluate_model(run, images.data, "val", resamples=0, cache=images.cache)
+    found = evaluate_model(run, images, "val", resamples=0)
     everything = found.result["images"]
     ask([run], split, images)
     assert predicted == [CHECK] and not (run / KEPT).exists()

@@ -19,9 +19,7 @@ def calibrate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or folder of a combined model.")],
     data: options.Data,
     source: options.Kind = None,
-    split_file: Annotated[
-        Path | None, typer.Option("--split-file", metavar="FILE", help="The split, for a model without run folder.")
-    ] = None,
+    split_file: options.SplitFile = None,
     resamples: options.Resamples = 1000,
     cache: options.Cache = None,
     skip_bad: options.SkipBad = False,
@@ -31,10 +29,12 @@ def calibrate(
 
     `lesionlab train` ends with the same. Example: lesionlab calibrate runs/first --data ham10000
     """
+    from lesionlab.report.parts import Images
     from lesionlab.training.deciding import calibrate_model
 
     with Screen() as screen:
-        found = calibrate_model(run, data, source, split_file, cache, skip_bad, resamples, screen.counted)
+        images = Images(data, source, cache, skip_bad, screen.counted)
+        found = calibrate_model(run, images, split_file, resamples)
     if json:
         picture = str(found.picture) if found.picture else None
         print_json({"model": str(found.model.folder), "picture": picture, **found.decisions.model_dump(mode="json")})

@@ -32,8 +32,8 @@ def ensemble(
 
     Example: lesionlab ensemble runs/a runs/b runs/c --rule average --data ham10000 --out runs/together
     """
+    from lesionlab.report.parts import Images
     from lesionlab.training.combining import build_ensemble
-    from lesionlab.training.validation import Images
 
     with Screen() as screen:
         found = build_ensemble(runs, rule, out, Images(data, source, cache, skip_bad, screen.counted))
@@ -59,8 +59,8 @@ def mix(
 
     Example: lesionlab mix --base runs/all --specialist runs/mel-nv --data ham10000 --out runs/mix
     """
+    from lesionlab.report.parts import Images
     from lesionlab.training.combining import build_mix
-    from lesionlab.training.validation import Images
 
     with Screen() as screen:
         found = build_mix(base, specialists, routing, out, Images(data, source, cache, skip_bad, screen.counted))

@@ -35,6 +35,7 @@ def demo(
         source, split = _data(out, seed, screen)
         note("training a tiny network from random weights")
         from lesionlab.report.evaluate_model import evaluate_model
+        from lesionlab.report.parts import Images
         from lesionlab.training.material import Job
         from lesionlab.training.run import train
 
@@ -46,7 +47,7 @@ def demo(
             screen.counted,
         )
         note("evaluating it on the test images")
-        found = evaluate_model(run, source, cache=cache, command="lesionlab demo", progress=screen.counted)
+        found = evaluate_model(run, Images(source, cache=cache, progress=screen.counted), command="lesionlab demo")
         note("explaining some of its answers")
         picture = _explain(run, out / "maps")
     metrics = found.folder / "metrics.json"

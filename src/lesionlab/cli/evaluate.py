@@ -22,9 +22,7 @@ def evaluate(
     split: Annotated[
         str, typer.Option("--split", metavar="test|val|train|kept_out|all", help="Which part of the model's split.")
     ] = "test",
-    split_file: Annotated[
-        Path | None, typer.Option("--split-file", metavar="FILE", help="The split, for a model without run folder.")
-    ] = None,
+    split_file: options.SplitFile = None,
     source: options.Kind = None,
     views: options.Views = None,
     out: Annotated[
@@ -40,12 +38,11 @@ def evaluate(
     Example: lesionlab evaluate --model runs/first --data ham10000
     """
     from lesionlab.report.evaluate_model import evaluate_model
+    from lesionlab.report.parts import Images
 
     with Screen() as screen:
-        found = evaluate_model(
-            model, data, split, source, split_file, views, out, resamples, cache, skip_bad,
-            " ".join(sys.argv), screen.counted,
-        )  # fmt: skip
+        images = Images(data, source, cache, skip_bad, screen.counted)
+        found = evaluate_model(model, images, split, split_file, views, out, resamples, " ".join(sys.argv))
     if json:
         print_json(asdict(found))
     else:

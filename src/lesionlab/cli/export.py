@@ -24,9 +24,7 @@ def export(
     half: Annotated[bool, typer.Option("--half", help="Weights in 16 bits: half the size, as quick.")] = False,
     int8: Annotated[bool, typer.Option("--int8", help="All in 8 bits: a quarter of the size, quicker.")] = False,
     source: options.Kind = None,
-    split_file: Annotated[
-        Path | None, typer.Option("--split-file", metavar="FILE", help="The split, for a model without run folder.")
-    ] = None,
+    split_file: options.SplitFile = None,
     cache: options.Cache = None,
     skip_bad: options.SkipBad = False,
     push: Annotated[
@@ -39,13 +37,15 @@ def export(
     A model of less precision must keep its balanced accuracy on validation images (at most 0.003 less).
     Example: lesionlab export runs/first --out first.lesion --data ham10000
     """
+    from lesionlab.report.parts import Images
     from lesionlab.training.exporting import export_model
 
     if half and int8:
         raise UsageError("--half and --int8 exclude each other", "choose one")
     precision = "fp16" if half else "int8" if int8 else "fp32"
     with Screen() as screen:
-        found = export_model(run, out, precision, data, source, split_file, cache, skip_bad, screen.counted)
+        images = Images(data, source, cache, skip_bad, screen.counted) if data else None
+        found = export_model(run, out, precision, images, split_file, screen.counted)
     address = _push(found, push) if push else None
     if json:
         print_json(

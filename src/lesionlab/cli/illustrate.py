@@ -30,10 +30,11 @@ def illustrate(
 
     Example: lesionlab study illustrate studies/paper --data ham10000
     """
+    from lesionlab.report.parts import Images
     from lesionlab.study.illustrate import illustrate as draw
 
     with Screen() as screen:
-        found = draw(out, data, masks, count, source, resamples, cache, skip_bad, screen.counted)
+        found = draw(out, Images(data, source, cache, skip_bad, screen.counted), masks, count, resamples)
     for remark in found.remarks:
         note(remark)
     if json:

@@ -45,6 +45,9 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
 ]
+SplitFile = Annotated[
+    Path | None, typer.Option("--split-file", metavar="FILE", help="The split, for a model without run folder.")
+]
 Weights = Annotated[str, typer.Option("--weights", metavar="imagenet|none|FILE", help="What the network starts from.")]
 Resamples = Annotated[int, typer.Option("--resamples", min=0, help="Bootstrap resamples of the lesions.")]
 Views = Annotated[int | None, typer.Option("--views", metavar="1|2|4|8", help="Flipped and turned views to average.")]

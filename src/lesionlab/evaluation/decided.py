@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,19 @@ from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.intervals import measured
 from lesionlab.evaluation.metrics import ratio
 from lesionlab.evaluation.predictions import Floats, Predictions
-from lesionlab.models.decisions import TARGETS, Decisions, chance_of, columns, prediction_sets
+from lesionlab.models.decisions import (
+    TARGETS,
+    Conformal,
+    Decisions,
+    OperatingPoint,
+    chance_of,
+    columns,
+    prediction_sets,
+)
 
 Bools = npt.NDArray[np.bool_]
+Figure = Mapping[str, float | None]
+"""{value, low, high}"""
 
 LEAST_CERTAIN = 0.10
 """The share of images, those with the smallest largest probability, without which balanced accuracy is given too."""
@@ -40,44 +50,14 @@ def evaluate_decisions(
         answered, gain}, the same without the `LEAST_CERTAIN` of these very images.
     turned_away : the share of images that it takes for no dermoscopy; None where it cannot tell.
     """
-    largest = predictions.probabilities.max(axis=1)
-    answered = {
-        "answered": largest >= decisions.abstain_below,
-        "certain": largest > np.quantile(largest, LEAST_CERTAIN),
-    }
-    shares = _shares(predictions, decisions, answered["answered"], outliers)
-    right = _by_class(predictions)
-    sizes = prediction_sets(predictions.probabilities, decisions.conformal).sum(1) if decisions.conformal else None
-
-    def measures(weights: Floats) -> dict[str, Floats]:
-        found = {name: ratio(weights @ (part & whole), weights @ whole) for name, (part, whole) in shares.items()}
-        found["all"] = _balanced(weights, right)
-        for name, rows in answered.items():
-            found[name] = _balanced(weights * rows, right)
-            found[f"{name} gain"] = found[name] - found["all"]
-        if sizes is not None:
-            found["size"] = weights @ sizes / weights.sum(axis=1)
-        return found
-
-    figures = measured(measures, predictions.lesions, resamples, seed)
+    figures = measured(_measures(predictions, decisions, outliers), predictions.lesions, resamples, seed)
     return {
         "operating": [
-            {
-                "target": point.target,
-                "aim": point.aim,
-                "threshold": point.threshold,
-                "sensitivity": figures[f"{point.target} {point.aim} found"],
-                "specificity": figures[f"{point.target} {point.aim} spared"],
-            }
+            point.model_dump(include={"target", "aim", "threshold"})
+            | {"sensitivity": figures[f"{_name(point)} found"], "specificity": figures[f"{_name(point)} spared"]}
             for point in decisions.operating
         ],
-        "sets": decisions.conformal
-        and {
-            "coverage": decisions.conformal.coverage,
-            "covered": figures["covered"],
-            "size": figures["size"],
-            "per_class": {code: figures[f"covered {code}"] for code in CODES if f"covered {code}" in figures},
-        },
+        "sets": decisions.conformal and _sets(decisions.conformal, figures),
         "abstaining": {
             "below": decisions.abstain_below,
             "abstained": figures["abstained"],
@@ -94,21 +74,59 @@ def evaluate_decisions(
     }
 
 
+def _sets(conformal: Conformal, figures: Mapping[str, Figure]) -> dict[str, Any]:
+    return {
+        "coverage": conformal.coverage,
+        "covered": figures["covered"],
+        "size": figures["size"],
+        "per_class": {code: figures[f"covered {code}"] for code in CODES if f"covered {code}" in figures},
+    }
+
+
+def _name(point: OperatingPoint) -> str:
+    return f"{point.target} {point.aim}"
+
+
+def _measures(
+    predictions: Predictions, decisions: Decisions, outliers: Bools | None
+) -> Callable[[Floats], dict[str, Floats]]:
+    """Return what gives every figure (b,) by name for image weights (b, n)."""
+    sets = prediction_sets(predictions.probabilities, decisions.conformal) if decisions.conformal else None
+    largest = predictions.probabilities.max(axis=1)
+    answered = {
+        "answered": largest >= decisions.abstain_below,
+        "certain": largest > np.quantile(largest, LEAST_CERTAIN),
+    }
+    shares = _shares(predictions, decisions, ~answered["answered"], outliers, sets)
+    right = _by_class(predictions)
+
+    def measures(weights: Floats) -> dict[str, Floats]:
+        found = {name: ratio(weights @ (part & whole), weights @ whole) for name, (part, whole) in shares.items()}
+        found["all"] = _balanced(weights, right)
+        for name, rows in answered.items():
+            found[name] = _balanced(weights * rows, right)
+            found[f"{name} gain"] = found[name] - found["all"]
+        if sets is not None:
+            found["size"] = weights @ sets.sum(1) / weights.sum(axis=1)
+        return found
+
+    return measures
+
+
 def _shares(
-    predictions: Predictions, decisions: Decisions, answered: Bools, outliers: Bools | None
+    predictions: Predictions, decisions: Decisions, abstained: Bools, outliers: Bools | None, sets: Bools | None
 ) -> dict[str, tuple[Bools, Bools]]:
     """Return name -> (part, whole): the figure is the share of the images (n,) of the whole that are in the part."""
     everything = np.ones(len(predictions), bool)
-    found = {"abstained": (~answered, everything)}
+    found = {"abstained": (abstained, everything)}
     if outliers is not None:
         found["turned away"] = (outliers, everything)
     for point in decisions.operating:
         shown = np.isin(predictions.truth, columns(TARGETS[point.target]))
         called = chance_of(point.target, predictions.probabilities) >= point.threshold
-        found[f"{point.target} {point.aim} found"] = (called, shown)
-        found[f"{point.target} {point.aim} spared"] = (~called, ~shown)
-    if decisions.conformal:
-        sets = prediction_sets(predictions.probabilities, decisions.conformal)
+        found[f"{_name(point)} found"] = (called, shown)
+        found[f"{_name(point)} spared"] = (~called, ~shown)
+    if sets is not None:
         inside = sets[np.arange(len(predictions)), predictions.truth]
         found["covered"] = (inside, everything)
         for k, code in enumerate(CODES):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.predictions import Floats, Predictions
-from lesionlab.models.decisions import TARGETS, OperatingPoint, chance_of
+from lesionlab.models.decisions import TARGETS, OperatingPoint, chance_of, columns
 
 AIMS: tuple[str, ...] = tuple(
     f"{what} {share:.2f}" for what in ("sensitivity", "specificity") for share in (0.80, 0.90, 0.95)
@@ -24,7 +23,7 @@ def fit_points(predictions: Predictions) -> list[OperatingPoint]:
     """Return a point for each of `TARGETS` and `AIMS`; a target that all images show, or none, has no points."""
     found = []
     for target, codes in TARGETS.items():
-        shown = np.isin(predictions.truth, [CODES.index(code) for code in codes])
+        shown = np.isin(predictions.truth, columns(codes))
         if shown.any() and not shown.all():
             chance = chance_of(target, predictions.probabilities)
             found += [_point(target, aim, chance[shown], chance[~shown]) for aim in AIMS]

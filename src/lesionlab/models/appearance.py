@@ -8,6 +8,8 @@ as well; `benchmarks/outliers.py` measures.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -28,8 +30,8 @@ DARK = 0.08
 _SMALL = 0.02
 
 
-def statistics(pixels: Pixels) -> Floats:
-    """Return the statistics of uint8 RGB images (n, s, s, 3), float64 (n, 9).
+def statistics(images: Iterable[Pixels]) -> Floats:
+    """Return the statistics of n uint8 RGB images (s, s, 3), one after the other, float64 (n, 9).
 
     All but one are of the image averaged over about 56 cells a side: logarithms of the mean brightness, of green over
     blue (its mean) and of the brightness' deviation; the share of cells that are reddest; logarithms of the detail,
@@ -37,7 +39,7 @@ def statistics(pixels: Pixels) -> Floats:
     at 56 cells, and of green over blue at 28 cells; logarithm of the ratio of the centre's brightness to that of a
     frame about it.
     """
-    return np.array([_of_image(image) for image in pixels], np.float64).reshape(len(pixels), len(STATISTICS))
+    return np.array([_of_image(image) for image in images], np.float64).reshape(-1, len(STATISTICS))
 
 
 def _of_image(image: Pixels) -> list[float]:

@@ -6,7 +6,7 @@ the epoch and the share of the class prior, so the figures kept here are a littl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -99,9 +99,9 @@ class OutlierRule(_Part):
     threshold: Annotated[float, Field(gt=0)]
     quantile: Annotated[float, Field(gt=0, lt=1)]
 
-    def outliers(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-        """Return which images are turned away, bool (n,), of uint8 RGB pixels (n, size, size, 3)."""
-        return np.asarray(self.distances(statistics(pixels)) > self.threshold)
+    def outliers(self, images: Iterable[npt.NDArray[np.uint8]]) -> npt.NDArray[np.bool_]:
+        """Return which of n uint8 RGB images (size, size, 3) are turned away, bool (n,)."""
+        return np.asarray(self.distances(statistics(images)) > self.threshold)
 
     def distances(self, looks: Floats) -> Floats:
         """Return the Mahalanobis distance (n,) of images with these statistics (n, 9)."""

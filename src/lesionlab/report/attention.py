@@ -20,7 +20,7 @@ from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import read_model
 from lesionlab.prediction.cam import Maps, grad_cam
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.evaluate_model import PARTS, Counted, part_images, run_folder, split_of
+from lesionlab.report.parts import PARTS, Images, part_images, run_folder, split_of
 
 Pixels = npt.NDArray[np.uint8]
 _CHUNK = 32
@@ -66,16 +66,12 @@ class Measured:
 
 def measure(
     model: Path,
-    data: Path,
+    images: Images,
     masks: Path | None = None,
     part: str = "val",
     count: int = 300,
-    source: str | None = None,
     split_file: Path | None = None,
     seed: int = 0,
-    cache: Path | None = None,
-    skip_bad: bool = False,
-    progress: Counted | None = None,
 ) -> Measured:
     """Measure the maps that speak for a model's answers on images of one part.
 
@@ -83,21 +79,20 @@ def measure(
     ----------
     model : run folder, or a model folder with `split_file`.
     masks : folder of the lesion masks; the source itself where None.
-    part, source, split_file, cache : see `evaluate_model`.
+    part : one of `PARTS`. split_file : the split, where the model has no run folder.
     count : how many images, chosen by hash of `seed` and image_id: models of one split get the same ones.
-    skip_bad : leave out (and list) images whose pixels are unreadable, instead of a `DataError`. Images whose mask is
-        missing or unreadable are always left out and listed; `DataError` when all are.
 
-    Maps of test images are not counted as a look at the test: no figure of merit comes of them.
+    Images that are left out are listed, those whose mask is missing or unreadable too; `DataError` when all are. Maps
+    of test images are not counted as a look at the test: no figure of merit comes of them.
     """
     if part not in PARTS:
         raise UsageError(f"part {part!r}: no such part", f"parts are {', '.join(PARTS)}")
     look = Look(model)
     split = split_of(look.model, run_folder(model), part, split_file)
-    packed, cases = part_images(look.model, split, data, part, source, cache, skip_bad, progress)
+    packed, cases = part_images(look.model, split, images, part)
     picked = {case.image_id for case in pick(cases, count, seed)}
     rows = packed.rows(picked)
-    folder = masks or (data if data.is_dir() else data.parent)
+    folder = masks or images.folder
     files = find_masks(folder, [packed.cases[row].image_id for row in rows])
     outlines, left_out = _masks([packed.cases[row] for row in rows], files, look.model.size)
     rows = np.array([row for row in rows if packed.cases[row].image_id in outlines], np.int64)
@@ -106,8 +101,8 @@ def measure(
         chunk = rows[first : first + _CHUNK]
         maps = look(packed.pixels[chunk])[1]
         parts.append(shares(maps, np.stack([outlines[packed.cases[row].image_id] for row in chunk])))
-        if progress:
-            progress("measuring maps", first + len(chunk), len(rows))
+        if images.progress:
+            images.progress("measuring maps", first + len(chunk), len(rows))
     kept = [packed.cases[row] for row in rows]
     joined = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
     left_out += [problem for problem in packed.left_out if problem.image_id in picked]
@@ -130,18 +125,14 @@ def _masks(cases: Sequence[Case], files: Mapping[str, Path], size: int) -> tuple
 
 def write_attention(
     models: Mapping[str, Path],
-    data: Path,
+    images: Images,
     out: Path,
     masks: Path | None = None,
     part: str = "val",
     count: int = 300,
-    source: str | None = None,
     split_file: Path | None = None,
     resamples: int = 2000,
     seed: int = 0,
-    cache: Path | None = None,
-    skip_bad: bool = False,
-    progress: Counted | None = None,
 ) -> dict[str, Any]:
     """Measure several models, label -> path, and write one JSON table; see `measure` for the parameters.
 
@@ -152,10 +143,7 @@ def write_attention(
     differences : label of a grayscale model -> {against : label of the RGB model made in the same way, images, empty,
     measures}: RGB minus grayscale, paired; only where the images are the same.
     """
-    measured = {
-        label: measure(path, data, masks, part, count, source, split_file, seed, cache, skip_bad, progress)
-        for label, path in models.items()
-    }
+    measured = {label: measure(path, images, masks, part, count, split_file, seed) for label, path in models.items()}
     result = {
         "part": part,
         "count": count,

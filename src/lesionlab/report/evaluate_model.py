@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lesionlab.data.cases import Case, informative
-from lesionlab.data.packs import Pack, pack
-from lesionlab.data.sources import load_source, narrowed
-from lesionlab.data.splits import KEPT_OUT, Split, read_split
+from lesionlab.data.cases import Case
+from lesionlab.data.packs import Pack
+from lesionlab.data.splits import Split
 from lesionlab.diagnoses import CODES
-from lesionlab.errors import DataError, UsageError, some
+from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.decided import evaluate_decisions
 from lesionlab.evaluation.predictions import Floats, Predictions, read_predictions
 from lesionlab.files import disk_error, read_text
 from lesionlab.models.bundle import Bundle
-from lesionlab.models.composite import Composite, is_composite, read_model
+from lesionlab.models.composite import Composite, read_model
 from lesionlab.models.decisions import Decisions
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.evaluation import write_evaluation, write_questions
+from lesionlab.report.parts import PARTS, Counted, Images, part_images, run_folder, split_of
 
-PARTS = ("test", "val", "train", KEPT_OUT, "all")
 LOOKS = "looks.jsonl"
 
 CROSS_FITTED = "cross-fitted.csv"
 """What a combined model that was fitted on the validation images answers to each, fitted without its lesion."""
 
 CHUNK = 256
-
-Counted = Callable[[str, int, int], None]
-"""Live progress: called with what is done, how much of it, and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +57,13 @@ class Evaluation:
 
 def evaluate_model(
     model: Path,
-    data: Path,
+    images: Images,
     part: str = "test",
-    source: str | None = None,
     split_file: Path | None = None,
     views: int | None = None,
     out: Path | None = None,
     resamples: int = 2000,
-    cache: Path | None = None,
-    skip_bad: bool = False,
     command: str = "",
-    progress: Counted | None = None,
 ) -> Evaluation:
     """Predict one part of a source with a trained model, and write the evaluation.
 
@@ -95,12 +87,12 @@ def evaluate_model(
     if folder is None:
         raise UsageError(f"{model}: has no run folder to write into", "name a folder with --out")
     split = split_of(described, run, part, split_file)
-    packed, chosen = part_images(described, split, data, part, source, cache, skip_bad, progress)
+    packed, chosen = part_images(described, split, images, part)
     crossed = _cross_fitted(described, run, part) if views is None else None
     if crossed:
         cases, probabilities = _answered(packed, chosen, crossed)
     else:
-        cases, probabilities = probabilities_of(Predictor(described, views), packed, chosen, progress)
+        cases, probabilities = probabilities_of(Predictor(described, views), packed, chosen, images.progress)
     if all(case.dx for case in cases):
         predictions = joined(cases, probabilities)
         decided = None if crossed else _decided(described.decisions, packed, predictions, resamples)
@@ -115,97 +107,6 @@ def evaluate_model(
     fitted = bool(fitted_on and split and any(split.parts.get(name) == fitted_on for name in names))
     trained_on = _trained_on(split, names)
     return Evaluation(part, folder, result, left_out, trained_on, looks, crossed is not None, fitted and not crossed)
-
-
-def run_folder(model: Path) -> Path | None:
-    """Return the folder where a model, named by it or by the model folder inside it, lies with its split.
-
-    A trained model's has a run.json too. None for a lone model.
-    """
-    for folder in (model, model.absolute().parent):
-        if (folder / "split.csv").is_file() and ((folder / "run.json").is_file() or is_composite(folder)):
-            return folder
-    return None
-
-
-def part_images(
-    model: Bundle | Composite,
-    split: Split | None,
-    data: Path,
-    part: str,
-    source: str | None = None,
-    cache: Path | None = None,
-    skip_bad: bool = False,
-    progress: Counted | None = None,
-) -> tuple[Pack, list[Case]]:
-    """Return the source's pixels at the model's size, and the cases of one part that the model was trained for."""
-    cases = informative(load_source(data, source).cases, str(data))  # the very ones that training packed
-    chosen = _chosen(model, split, cases, part, data)
-    counted = (lambda done, total: progress("packing images", done, total)) if progress else None
-    return pack(cases, model.size, cache, skip_bad, counted, model.frame_aspect), chosen
-
-
-def learnt_images(
-    model: Bundle | Composite,
-    path: Path,
-    data: Path,
-    source: str | None = None,
-    split_file: Path | None = None,
-    cache: Path | None = None,
-    skip_bad: bool = False,
-    progress: Counted | None = None,
-) -> tuple[Pack, list[Case], list[Case]]:
-    """Return a source's pixels, and the cases with which the model at `path` was validated and trained.
-
-    Parameters and faults are those of `evaluate_model`.
-    """
-    split = split_of(model, run_folder(path), "val", split_file)
-    assert split is not None  # only part "all" goes without
-    packed, validate = part_images(model, split, data, "val", source, cache, skip_bad, progress)
-    recipe = model.training.get("recipe", {})
-    train = narrowed(split.select(packed.cases, "train"), recipe.get("site", ""), recipe.get("classes", ()))
-    return packed, validate, train
-
-
-def split_of(model: Bundle | Composite, run: Path | None, part: str, split_file: Path | None) -> Split | None:
-    """Return the split to take parts from, after checking that it is the one the model was trained with."""
-    path = split_file or (run / "split.csv" if run else None)
-    if path is None:
-        if part == "all":
-            return None
-        raise UsageError(
-            f"{model.folder}: a lone model does not say which images are its {part} part",
-            "give --split-file, or take every image of the source with --split all",
-        )
-    split = read_split(path)
-    trained = model.training.get("split", {}).get("fingerprint")
-    if trained and trained != split.fingerprint:
-        raise DataError(
-            f"{path}: split {split.fingerprint} is not split {trained}, with which the model was trained; "
-            "its parts may hold images that the model has learnt",
-            "use the run folder's split.csv, or take every image with --split all and without --split-file",
-        )
-    return split
-
-
-def _chosen(model: Bundle | Composite, split: Split | None, cases: Sequence[Case], part: str, data: Path) -> list[Case]:
-    """Return the cases of one part that are of the body site and the diagnoses which the model was trained for."""
-    recipe = model.training.get("recipe", {})
-    if part == "all" or split is None:
-        return narrowed(cases, classes=recipe.get("classes", ()))
-    return narrowed(_part(split, cases, part, data), recipe.get("site", ""), recipe.get("classes", ()))
-
-
-def _part(split: Split, cases: Sequence[Case], part: str, data: Path) -> list[Case]:
-    """Return the cases of one part; `DataError` when the source lacks any of its images."""
-    wanted = {image_id for image_id, where in split.parts.items() if where == part}
-    missing = sorted(wanted - {case.image_id for case in cases})
-    if missing:
-        raise DataError(
-            f"{data}: {len(missing)} of the {len(wanted)} images of part {part!r} are not in it: {some(missing)}",
-            "name the source that the model was trained on; for another one, use --split all",
-        )
-    return split.select(cases, part)
 
 
 def _cross_fitted(model: Bundle | Composite, run: Path | None, part: str) -> Predictions | None:
@@ -224,8 +125,7 @@ def _decided(
     turned_away = None
     if decisions.outlier:
         rows = packed.rows(set(predictions.image_ids))
-        chunks = [rows[first : first + CHUNK] for first in range(0, len(rows), CHUNK)]
-        turned_away = np.concatenate([decisions.outlier.outliers(packed.pixels[chunk]) for chunk in chunks])
+        turned_away = decisions.outlier.outliers(packed.pixels[row] for row in rows)
     return evaluate_decisions(predictions, decisions, turned_away, resamples)
 
 

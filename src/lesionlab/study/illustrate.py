@@ -20,8 +20,8 @@ from lesionlab.data.splits import read_split
 from lesionlab.errors import DataError, some
 from lesionlab.files import read_json
 from lesionlab.report.attention import write_attention
-from lesionlab.report.evaluate_model import Counted
 from lesionlab.report.gradcam_pages import class_panel, gradcam_table, mistakes_page, one_of_each
+from lesionlab.report.parts import Images
 from lesionlab.report.population import write_population
 from lesionlab.study.kept import kept
 from lesionlab.study.maps import mistaken
@@ -47,15 +47,7 @@ class Illustrated:
 
 
 def illustrate(
-    out: Path,
-    data: Path,
-    masks: Path | None = None,
-    count: int = MEASURED,
-    source: str | None = None,
-    resamples: int = 2000,
-    cache: Path | None = None,
-    skip_bad: bool = False,
-    progress: Counted | None = None,
+    out: Path, images: Images, masks: Path | None = None, count: int = MEASURED, resamples: int = 2000
 ) -> Illustrated:
     """Draw and measure everything that the study in `out` has models for; what is there of the same models stays.
 
@@ -64,7 +56,7 @@ def illustrate(
 
     Parameters
     ----------
-    masks, count, resamples, cache, skip_bad : see `report.attention.write_attention`.
+    masks, count, resamples : see `report.attention.write_attention`.
 
     Raises `DataError` when `out` holds no study, none of its rows is done, or no image has a mask (then all else is
     drawn before).
@@ -73,19 +65,19 @@ def illustrate(
     trained = {protocol: rows for protocol in of.protocols if (rows := _done(of, protocol))}
     if not trained:
         raise DataError(f"{out}: no model is done yet", "run the study first: lesionlab study run")
-    cases = _readable(of, labelled(load_source(data, source).cases, str(data)), cache, skip_bad)
+    cases = _readable(of, labelled(load_source(images.data, images.source).cases, str(images.data)), images)
     files = kept(out, "population", _named(cases), lambda: write_population(cases, out / "population"))
     shown = {protocol: _judged(of, protocol, cases) for protocol in trained}
     for protocol, rows in trained.items():
         made_of = [_models(of, [*rows, *mistaken(of, protocol)]), _named(shown[protocol])]
         files += kept(out, f"{protocol}_gradcam", made_of, partial(_pages, of, protocol, rows, shown[protocol]))
-    folder, remarks = masks or (data if data.is_dir() else data.parent), []
+    folder, remarks = masks or images.folder, []
     for protocol, rows in trained.items():  # last, because masks may be missing
         file, part = out / protocol / "attention.json", of.state["protocols"][protocol]["part"]
         made_of = [_models(of, rows), _named(shown[protocol]), _masks(folder, shown[protocol]), count, resamples]
         measure = partial(
-            write_attention, {row["label"]: out / row["run"] for row in rows}, data, file, folder, part, count, source,
-            None, resamples, 0, cache, skip_bad, progress,
+            write_attention, {row["label"]: out / row["run"] for row in rows}, images, file, folder, part, count,
+            resamples=resamples,
         )  # fmt: skip
         files += kept(out, f"{protocol}_attention", made_of, partial(_written, file, measure))
         remarks += _left_out(file, protocol)
@@ -126,12 +118,12 @@ def _left_out(file: Path, protocol: str) -> list[str]:
     return [f"protocol {protocol}: maps could not be measured on {len(names)} images: {some(names)}"]
 
 
-def _readable(of: Results, cases: list[Case], cache: Path | None, skip_bad: bool) -> list[Case]:
+def _readable(of: Results, cases: list[Case], images: Images) -> list[Case]:
     """Return the cases whose images the study could read: all, unless it was to leave some out."""
-    if not skip_bad:
+    if not images.skip_bad:
         return cases
     size = next(row["recipe"]["size"] for protocol in of.protocols for row in _done(of, protocol))
-    return list(pack(cases, size, cache, skip_bad).cases)
+    return list(pack(cases, size, images.cache, images.skip_bad).cases)
 
 
 def _done(of: Results, protocol: str) -> list[Row]:

@@ -21,16 +21,16 @@ from lesionlab.errors import EXIT_BUG, BusyError, UsageError, UserError
 from lesionlab.evaluation.intervals import check_resamples
 from lesionlab.files import lock, read_json, sweep_partials, write_json
 from lesionlab.report.evaluate_model import evaluate_model
+from lesionlab.report.parts import Images
 from lesionlab.study import state
 from lesionlab.study.grid import Grid, check_networks, check_only, chosen_budget, settings
 from lesionlab.study.rows import EnsembleRow, MixRow, Row, Siblings
 from lesionlab.study.weights import NotRunError, find_weights, reaching
 from lesionlab.training import run
 from lesionlab.training.combining import build_ensemble, build_mix
-from lesionlab.training.loop import Reporter
 from lesionlab.training.material import Job, labelled_cases
+from lesionlab.training.progress import Reporter
 from lesionlab.training.signals import RunStoppedError
-from lesionlab.training.validation import Images
 
 WAIT_SECONDS = 2.0
 """Between two looks whether another process has packed the images."""
@@ -75,6 +75,10 @@ class Study:
     def start(self) -> str:
         """What networks start from: "imagenet", "none" or a folder."""
         return self.weights or chosen_budget(self.grid, self.budget).weights
+
+    def images(self, screen: Screen) -> Images:
+        """Return where images come from, with progress to the screen."""
+        return Images(self.data, self.source, self.cache, self.skip_bad, screen.counted)
 
     @property
     def paired(self) -> Siblings | None:
@@ -161,9 +165,8 @@ def _note_failure(study: Study, protocol: str, item: state.Item, folder: Path, s
         else:
             _combine(study, protocol, item, folder, screen)
         evaluate_model(
-            folder, study.data, state.PARTS[protocol], study.source, resamples=study.resamples, cache=study.cache,
-            skip_bad=study.skip_bad, command=" ".join(sys.argv), progress=screen.counted,
-        )  # fmt: skip
+            folder, study.images(screen), state.PARTS[protocol], resamples=study.resamples, command=" ".join(sys.argv)
+        )
         screen.line(f"{protocol}, {item.id}: done")
         return
     except (BusyError, RunStoppedError):
@@ -219,7 +222,7 @@ def _combine(study: Study, protocol: str, item: EnsembleRow | MixRow, folder: Pa
         shutil.rmtree(folder / stale, ignore_errors=True)
     screen.begin(f"{protocol}, {item.id}", 0)
     first, *others = [state.folder_of(study.out, protocol, study.grid.row(name)) for name in state.needs(item)]
-    images = Images(study.data, study.source, study.cache, study.skip_bad, screen.counted)
+    images = study.images(screen)
     if isinstance(item, EnsembleRow):
         build_ensemble([first, *others], item.rule, folder, images)
     else:

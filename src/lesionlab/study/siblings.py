@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +26,11 @@ from lesionlab.evaluation.paired import difference, mean_difference
 from lesionlab.evaluation.predictions import Predictions, read_predictions
 from lesionlab.files import read_json, write_json
 from lesionlab.report.evaluate_model import evaluate_model
+from lesionlab.report.parts import Images
 from lesionlab.study.arms import ARMS, make_arms
 from lesionlab.training.material import Job
+from lesionlab.training.progress import Reporter
 from lesionlab.training.recipe import Recipe
-
-if TYPE_CHECKING:
-    from lesionlab.training.loop import Reporter
 
 FOLDER, RESULT = "siblings", "siblings.json"
 
@@ -148,10 +147,8 @@ def _check_folder(of: Experiment, splits: Mapping[str, Split]) -> None:
 def _predictions(of: Experiment, run: Path, progress: Callable[[str, int, int], None] | None) -> Predictions:
     """Return the answers to the test images, made now unless the run has them."""
     if not is_judged(run):
-        evaluate_model(
-            run, of.data, "test", of.source, resamples=of.resamples, cache=of.cache, skip_bad=of.skip_bad,
-            command=" ".join(sys.argv), progress=progress,
-        )  # fmt: skip
+        images = Images(of.data, of.source, of.cache, of.skip_bad, progress)
+        evaluate_model(run, images, "test", resamples=of.resamples, command=" ".join(sys.argv))
     return read_predictions(run / "evaluation" / "test" / "predictions.csv")
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from lesionlab.evaluation.paired import difference
 from lesionlab.evaluation.predictions import read_predictions
 from lesionlab.files import read_json
-from lesionlab.report.evaluate_model import Counted, Evaluation, evaluate_model
+from lesionlab.report.evaluate_model import Evaluation, evaluate_model
+from lesionlab.report.parts import Images
 from lesionlab.study.captions import row_caption
 from lesionlab.study.kept import kept
 from lesionlab.study.results import METRICS, Results, Row, read_results
@@ -29,15 +30,7 @@ Judged = tuple[int, dict[str, Figure], Figure]
 UNDEFINED: Figure = {"value": None, "low": None, "high": None}
 
 
-def judge_views(
-    out: Path,
-    data: Path,
-    source: str | None = None,
-    resamples: int = 2000,
-    cache: Path | None = None,
-    skip_bad: bool = False,
-    progress: Counted | None = None,
-) -> list[Path]:
+def judge_views(out: Path, images: Images, resamples: int = 2000) -> list[Path]:
     """Judge the network of `Results.lead` with each of `VIEWS` under every protocol, and return the files of figures.
 
     OUT/PROTOCOL/views/ID/VIEWS holds an evaluation (see `report.evaluate_model`, as for the parameters); one of the
@@ -51,8 +44,8 @@ def judge_views(
         run, part = out / row["run"], of.state["protocols"][protocol]["part"]
         for views in VIEWS:
             judge = partial(
-                evaluate_model, run, data, part, source, None, views, _folder(of, protocol, row, views), resamples,
-                cache, skip_bad, " ".join(sys.argv), progress,
+                evaluate_model, run, images, part, None, views, _folder(of, protocol, row, views), resamples,
+                " ".join(sys.argv),
             )  # fmt: skip
             made_of = [row["id"], views, resamples, model_digest(run)]
             files += kept(out, f"{protocol}_views_{views}", made_of, partial(_files, judge))

@@ -42,10 +42,10 @@ def run_whole(study: Study, screen: Screen) -> Whole:
     out with its reason and the rest goes on. Raises as `run_study` does.
     """
     state = run_study(study, screen)
-    stages: dict[str, Callable[[], None]] = {}
+    stages: dict[str, Callable[[], object]] = {}
     if any(row["status"] == "done" for found in state["protocols"].values() for row in found["rows"]):
         stages["pictures and maps"] = lambda: _illustrate(study, screen)
-        stages["several views"] = lambda: _judge_views(study, screen)
+        stages["several views"] = lambda: judge_views(study.out, study.images(screen), study.resamples)
     if paired := study.paired:
         stages["the paired leak experiment"] = lambda: _run_siblings(study, paired, screen)
     left_out, codes = {}, _failures(study, state)
@@ -78,16 +78,9 @@ def _failures(study: Study, state: dict[str, Any]) -> list[int]:
 
 
 def _illustrate(study: Study, screen: Screen) -> None:
-    found = illustrate(
-        study.out, study.data, source=study.source, resamples=study.resamples, cache=study.cache,
-        skip_bad=study.skip_bad, progress=screen.counted,
-    )  # fmt: skip
+    found = illustrate(study.out, study.images(screen), resamples=study.resamples)
     for remark in found.remarks:
         screen.line(remark)
-
-
-def _judge_views(study: Study, screen: Screen) -> None:
-    judge_views(study.out, study.data, study.source, study.resamples, study.cache, study.skip_bad, screen.counted)
 
 
 def _run_siblings(study: Study, paired: Siblings, screen: Screen) -> None:

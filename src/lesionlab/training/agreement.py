@@ -13,7 +13,7 @@ from lesionlab.models.bundle import Bundle, torch_model
 from lesionlab.models.composite import Composite
 from lesionlab.models.onnx_export import BATCHES, TOLERANCE, difference, normalise
 from lesionlab.prediction.runtime import Session
-from lesionlab.report.evaluate_model import Counted
+from lesionlab.report.parts import Counted
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from lesionlab.data.cases import Case, pick
 from lesionlab.data.packs import Pack
 from lesionlab.errors import DataError
@@ -27,7 +25,8 @@ from lesionlab.models.composite import Composite, read_model
 from lesionlab.models.decisions import Decisions
 from lesionlab.models.writing import write_decisions
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.evaluate_model import Counted, learnt_images, predict_cases, run_folder
+from lesionlab.report.evaluate_model import predict_cases
+from lesionlab.report.parts import Counted, Images, Learnt, learnt_images, run_folder
 from lesionlab.report.reliability import draw_reliability
 from lesionlab.training.choosing import validation_figures
 from lesionlab.training.material import Material
@@ -37,8 +36,6 @@ PICTURE = "reliability.png"
 RESAMPLES = 1000
 REFERENCES = 2000
 """Most training images that the outlier rule is fitted on."""
-
-BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -52,31 +49,20 @@ class Decided:
     picture: Path | None = None
 
 
-def calibrate_model(
-    path: Path,
-    data: Path,
-    source: str | None = None,
-    split_file: Path | None = None,
-    cache: Path | None = None,
-    skip_bad: bool = False,
-    resamples: int = RESAMPLES,
-    progress: Counted | None = None,
-) -> Decided:
+def calibrate_model(path: Path, images: Images, split_file: Path | None = None, resamples: int = RESAMPLES) -> Decided:
     """Fit the decisions of a trained model anew, write them into its folder, and return them.
 
     path : run folder, or the folder of a combined model; a model elsewhere needs `split_file`. In a run folder the
     reliability diagram goes to `PICTURE`. The other parameters, and the faults, are those of `evaluate_model`.
     """
     model = read_model(path)
-    packed, validate, train = learnt_images(model, path, data, source, split_file, cache, skip_bad, progress)
-    return decide(model, packed, validate, train, run_folder(path), resamples, progress)
+    learnt = learnt_images(model, path, images, split_file)
+    return decide(model, learnt, run_folder(path), resamples, images.progress)
 
 
 def decide(
     model: Bundle | Composite,
-    packed: Pack,
-    validate: Sequence[Case],
-    train: Sequence[Case],
+    learnt: Learnt,
     folder: Path | None = None,
     resamples: int = RESAMPLES,
     progress: Counted | None = None,
@@ -88,12 +74,12 @@ def decide(
     validation cases without decisions, where that is known already. Cases without a diagnosis are left out. Raises
     `DataError` when none is left, and `ModelError` for a model that is one file.
     """
-    known = [case for case in validate if case.dx]
+    known = [case for case in learnt.validate if case.dx]
     if not known:
         raise DataError("no validation image has a diagnosis", "decisions are fitted on labelled images")
     if before is None:
         bare = Predictor(model.model_copy(update={"decisions": None}))
-        before = predict_cases(bare, packed, known, progress)
+        before = predict_cases(bare, learnt.pack, known, progress)
     temperature, bias = fit_calibration(before)
     after = calibrated(before, temperature, bias)
     points = fit_points(after)
@@ -105,7 +91,7 @@ def decide(
         default_point=DEFAULT if any(point.target == "malignant" for point in points) else "",
         conformal=fit_conformal(after),
         abstain_below=fit_abstaining(after),
-        outlier=fit_outliers(_looks(packed, pick(train, REFERENCES)), _looks(packed, known)),
+        outlier=fit_outliers(*(_looks(learnt.pack, cases) for cases in (pick(learnt.train, REFERENCES), known))),
     )
     if isinstance(model, Bundle):
         figures = {"validation": validation_figures(after.truth, after.probabilities)}
@@ -120,14 +106,11 @@ def decide_run(bundle: Bundle, material: Material, folder: Path, progress: Count
     """Write the decisions of a model that was trained on `material`, and return its figures on validation."""
     cases = material.pack.cases
     validate, train = ([cases[row] for row in rows] for rows in (material.validate, material.train))
-    figures: dict[str, float] = decide(bundle, material.pack, validate, train, folder, progress=progress).model.metrics[
-        "validation"
-    ]
+    decided = decide(bundle, Learnt(material.pack, validate, train), folder, progress=progress)
+    figures: dict[str, float] = decided.model.metrics["validation"]
     return figures
 
 
 def _looks(packed: Pack, cases: Sequence[Case]) -> Floats:
     """Return the appearance (n, 9) of those cases that could be read."""
-    rows = packed.rows({case.image_id for case in cases})
-    parts = [statistics(packed.pixels[rows[first : first + BATCH]]) for first in range(0, len(rows), BATCH)]
-    return np.concatenate(parts) if parts else statistics(packed.pixels[:0])
+    return statistics(packed.pixels[row] for row in packed.rows({case.image_id for case in cases}))

@@ -30,7 +30,8 @@ from lesionlab.models.tensors import write_tensors
 from lesionlab.models.writing import files_of, packed_up, rewrite_bundle, write_model
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.prediction.runtime import Session
-from lesionlab.report.evaluate_model import Counted, learnt_images, predict_cases, run_folder
+from lesionlab.report.evaluate_model import predict_cases
+from lesionlab.report.parts import Counted, Images, Learnt, learnt_images, run_folder
 from lesionlab.training.agreement import compare, in_batches
 from lesionlab.training.choosing import validation_figures
 from lesionlab.training.deciding import decide
@@ -45,20 +46,6 @@ MOST_LOST = 0.003
 """Most balanced accuracy on validation that a graph of less precision may lose."""
 
 Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Images:
-    """A source's images at a model's size, and which of them were for training and for validation."""
-
-    pack: Pack
-    validate: list[Case]
-    train: list[Case]
-
-    def some(self, cases: list[Case], count: int) -> Pixels:
-        """Return `count` images of the cases, drawn with a fixed seed, uint8 (n, size, size, 3)."""
-        rows = self.pack.rows({case.image_id for case in cases})
-        return np.asarray(self.pack.pixels[np.sort(np.random.default_rng(0).permutation(rows)[:count])])
 
 
 @dataclass(frozen=True)
@@ -80,42 +67,40 @@ def export_model(
     run: Path,
     out: Path,
     precision: str = "fp32",
-    data: Path | None = None,
-    source: str | None = None,
+    images: Images | None = None,
     split_file: Path | None = None,
-    cache: Path | None = None,
-    skip_bad: bool = False,
     progress: Counted | None = None,
 ) -> Exported:
     """Write the model of a run for others to use, with a model card, and return what was written.
 
-    Parameters
-    ----------
-    out : folder, or one file where its name ends in .lesion.
-    precision : "fp32"; "fp16", weights of half the size; "int8", all in 8 bits. Both of these need `data`, leave
-        the weights for torch out, and are for single models.
-    data : the source that the model was trained on; images are made up where None.
-
-    The other parameters are those of `evaluate_model`. Raises `ModelError`, before anything is written, when torch,
-    the graph and what would be written differ, or less precision costs too much; `UsageError` for what does not fit.
+       Parameters
+       ----------
+       out : folder, or one file where its name ends in .lesion.
+       precision : "fp32"; "fp16", weights of half the size; "int8", all in 8 bits. Both of these need `images`, leave
+           the weights for torch out, and are for single models.
+       images : the source that the model was trained on; images are made up where None.
+       split_file : the split, where the model has no run folder.
+       progress : of the comparison.
+    Raises `ModelError`, before anything is written, when torch,
+       the graph and what would be written differ, or less precision costs too much; `UsageError` for what does not fit.
     """
     model = read_model(run)
-    _check(model, out, precision, data)
-    images = Images(*learnt_images(model, run, data, source, split_file, cache, skip_bad, progress)) if data else None
+    _check(model, out, precision, images)
+    learnt = learnt_images(model, run, images, split_file) if images else None
     if precision == "fp32":
-        seen = images.some(images.validate, COMPARED) if images else random_images(COMPARED, model.size, seed=0)
+        seen = _some(learnt.pack, learnt.validate, COMPARED) if learnt else random_images(COMPARED, model.size, seed=0)
         contents = _with_card(model, run)
         off = compare(model, model_of(Store(out, contents)), seen, progress)
         found = Exported(model, 0, len(seen), off)
     else:
-        assert images and isinstance(model, Bundle)
-        found = smaller(model, precision, images, progress)
+        assert learnt and isinstance(model, Bundle)
+        found = smaller(model, precision, learnt, progress)
         contents = _with_card(found.model, run, _bound(precision, found))
     written = write_model(out, contents)
     return replace(found, model=written, size=sum(len(content) for content in contents.values()))
 
 
-def _check(model: Bundle | Composite, out: Path, precision: str, data: Path | None) -> None:
+def _check(model: Bundle | Composite, out: Path, precision: str, images: Images | None) -> None:
     """Raise `UsageError` for wishes that cannot be met, before the long work begins."""
     if out.suffix != SUFFIX and out.exists() and not (out / CARD).is_file() and (out.is_file() or any(out.iterdir())):
         raise UsageError(f"--out {out}: not empty, and no model", f"name a new folder, or a file ending in {SUFFIX}")
@@ -123,24 +108,24 @@ def _check(model: Bundle | Composite, out: Path, precision: str, data: Path | No
         raise UsageError(f"--out {out}: the model itself", "export into another folder")
     if precision != "fp32" and isinstance(model, Composite):
         raise UsageError(f"{model.folder}: made of several models", "make single models smaller, then combine these")
-    if precision != "fp32" and data is None:
+    if precision != "fp32" and images is None:
         raise UsageError(f"{precision} is judged on validation images", "name the source with --data")
 
 
-def smaller(bundle: Bundle, precision: str, images: Images, progress: Counted | None = None) -> Exported:
+def smaller(bundle: Bundle, precision: str, learnt: Learnt, progress: Counted | None = None) -> Exported:
     """Return a bundle, not kept on the disk, whose graph is of less precision and whose decisions fit it.
 
     It holds no weights for torch, which would be another network's; the head's weight stays, for heat maps. Raises
     `ModelError` where it loses more than `MOST_LOST` balanced accuracy on the validation images.
     """
     graph = bundle.read(ONNX)
-    light = in_half(graph) if precision == "fp16" else in_8_bits(graph, images.some(images.train, SEEN))
+    light = in_half(graph) if precision == "fp16" else in_8_bits(graph, _some(learnt.pack, learnt.train, SEEN))
     contents = {ONNX: light} | ({HEAD: write_tensors({bundle.head: bundle.head_weight()})} if bundle.features else {})
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "model"
         made = rewrite_bundle(place, bundle, contents, precision=precision, decisions=None, metrics={})
-        known = [case for case in images.validate if case.dx]
-        answers = [predict_cases(Predictor(one), images.pack, known, progress) for one in (bundle, made)]
+        known = [case for case in learnt.validate if case.dx]
+        answers = [predict_cases(Predictor(one), learnt.pack, known, progress) for one in (bundle, made)]
         before, after = (validation_figures(of.truth, of.probabilities)["balanced_accuracy"] for of in answers)
         if before - after > MOST_LOST:
             raise ModelError(
@@ -148,12 +133,10 @@ def smaller(bundle: Bundle, precision: str, images: Images, progress: Counted | 
                 f"nothing was written; at most {MOST_LOST} may be lost: take another precision",
             )
         if bundle.decisions:
-            decided = decide(
-                made, images.pack, images.validate, images.train, progress=progress, before=answers[1]
-            ).model
+            decided = decide(made, learnt, progress=progress, before=answers[1]).model
             assert isinstance(decided, Bundle)
             made = decided
-        seen = images.some(images.validate, COMPARED)
+        seen = _some(learnt.pack, learnt.validate, COMPARED)
         found = [in_batches(Session(one).logits, seen, BATCHES[-1]) for one in (bundle, made)]
         off = difference(found[0], found[1])
         measured = {"validation_images": len(known), "balanced_accuracy": {"fp32": before, precision: after}}
@@ -161,6 +144,12 @@ def smaller(bundle: Bundle, precision: str, images: Images, progress: Counted | 
         inside = packed_up(made, {name: made.read(name) for name in made.files}, **changes)
     result = model_of(Store(bundle.folder, inside))
     return Exported(result, 0, len(seen), off, (before, after))
+
+
+def _some(packed: Pack, cases: list[Case], count: int) -> Pixels:
+    """Return `count` images of the cases, drawn with a fixed seed, uint8 (n, size, size, 3)."""
+    rows = packed.rows({case.image_id for case in cases})
+    return np.asarray(packed.pixels[np.sort(np.random.default_rng(0).permutation(rows)[:count])])
 
 
 def _bound(precision: str, found: Exported) -> str:

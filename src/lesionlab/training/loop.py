@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import lesionlab.torch_setup  # noqa: F401  (before accelerate and timm, which may import torchvision)
 
@@ -29,34 +28,11 @@ from lesionlab.training.choosing import NEVER, validation_figures
 from lesionlab.training.losses import LOSSES, Context, among, mix, soften
 from lesionlab.training.material import class_counts
 from lesionlab.training.optimisation import build_optimizer, rate_factor
+from lesionlab.training.progress import Progress, Reporter
 from lesionlab.training.recipe import Recipe
 from lesionlab.training.signals import RunStoppedError, StopRequest
 
 SMALLER_IS_BETTER = ("loss",)
-
-
-class Reporter(Protocol):
-    """Where live progress goes."""
-
-    def step(self, epoch: int, position: int, steps: int, figures: dict[str, float]) -> None:
-        """One step is done; `figures` holds loss, learning_rate and images_per_second."""
-
-    def epoch(self, row: dict[str, Any]) -> None:
-        """One epoch is done and validated; `row` is its line of the history."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands; everything here goes into the checkpoint."""
-
-    epoch: int = 0
-    position: int = 0
-    loss_sum: float = 0.0
-    hits: int = 0
-    images: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = -1
-    best_figure: float = math.nan
 
 
 class Trainer:

@@ -10,7 +10,7 @@ from typing import Any
 from lesionlab.errors import UsageError
 from lesionlab.files import read_text, write_text
 from lesionlab.report.figures import curves
-from lesionlab.training.loop import Reporter
+from lesionlab.training.progress import Reporter
 
 
 class Silent:

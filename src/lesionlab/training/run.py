@@ -21,9 +21,10 @@ from lesionlab.models.writing import write_bundle
 from lesionlab.training.choosing import choose_prior, prior_offset, validation_figures
 from lesionlab.training.deciding import decide_run
 from lesionlab.training.folder import begin_folder, check_folder
-from lesionlab.training.loop import Reporter, Trainer
+from lesionlab.training.loop import Trainer
 from lesionlab.training.material import Job, Material, prepare
 from lesionlab.training.probe import cached_features, fit_head
+from lesionlab.training.progress import Reporter
 from lesionlab.training.records import RunRecorder, Silent
 from lesionlab.training.signals import StopRequest
 

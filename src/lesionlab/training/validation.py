@@ -17,7 +17,8 @@ from lesionlab.evaluation.predictions import Predictions, read_predictions, writ
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.cascade import Floats, Ints
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.evaluate_model import Counted, part_images, predict_cases, run_folder
+from lesionlab.report.evaluate_model import predict_cases
+from lesionlab.report.parts import Counted, Images, part_images, run_folder
 
 PART = "val"
 
@@ -26,17 +27,6 @@ KEPT = "validation.csv"
 
 CHECKED, CLOSE = 16, 1e-3
 """Predictions that lie in a run folder are taken over when the model still says the same of the first images."""
-
-
-@dataclass(frozen=True)
-class Images:
-    """Where validation images come from; see `report.evaluate_model.evaluate_model`."""
-
-    data: Path
-    source: str | None = None
-    cache: Path | None = None
-    skip_bad: bool = False
-    progress: Counted | None = None
 
 
 @dataclass(frozen=True)
@@ -64,9 +54,7 @@ def validation_answers(runs: Sequence[Path], members: Mapping[str, Bundle], spli
     images and the model that lies there now still says so of some; others are made, and kept in `KEPT`.
     """
     first = next(iter(members.values()))
-    packed, chosen = part_images(
-        first, split, images.data, PART, images.source, images.cache, images.skip_bad, images.progress
-    )
+    packed, chosen = part_images(first, split, images, PART)
     found = [
         _answers(run, Predictor(bundle), packed, chosen, images.progress)
         for run, bundle in zip(runs, members.values(), strict=True)
