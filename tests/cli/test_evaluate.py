@@ -37,6 +37,7 @@ def test_the_test_part(own: Path, synthetic: Path, capsys: pytest.CaptureFixture
     assert main([*arguments, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["looks"] == 2 and told["result"] == read_json(folder / "metrics.json")
+    assert "abstained" in shown and told["result"]["decisions"]["abstaining"]["abstained"]["value"] >= 0
     looks = [json.loads(line) for line in (own / "looks.jsonl").read_text().splitlines()]
     assert [look["part"] for look in looks] == ["test", "test"]
     assert looks[0]["split"] == split.fingerprint
