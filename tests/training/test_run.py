@@ -413,6 +413,7 @@ def test_a_further_source_trains_but_for_a_fifth(job: Job, synthetic: Path, tmp_
     split = splits.read_split(job.out / "split.csv")
     kept = {name for name, part in split.parts.items() if part == splits.KEPT_OUT}
     assert described["split"]["images"]["kept_out"] == len(kept) > 0
+    assert described["data"]["source"] == "synthetic, isic2017"
     assert all(name.startswith("other_") for name in kept)
     assert {part for name, part in split.parts.items() if name.startswith("other_")} == {"train", splits.KEPT_OUT}
     found = evaluate_model(job.out, Images(other), splits.KEPT_OUT, resamples=0)

@@ -45,8 +45,8 @@ class Job:
 class Material:
     """Everything that training needs, read and checked.
 
-    labels : int64 (n,), rows of `possible`. possible : 0 or 1, int64 (k, 7), the diagnoses that a label stands for: the
-    seven themselves, then those of images of which only that much is known.
+    kind : of the source, or of all of them. labels : int64 (n,), rows of `possible`. possible : 0 or 1, int64 (k, 7),
+    the diagnoses that a label stands for: the seven themselves, then those of images of which only that much is known.
     """
 
     kind: str
@@ -68,8 +68,8 @@ def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -
     kind, cases = labelled_cases(job.data, job.source, job.skip_bad)
     own = choose_split(job, cases)
     others = [further_cases(folder, job.skip_bad) for folder in job.also]
-    split = splits.joined(own, others) if others else own
-    cases += [case for other in others for case in other]
+    split = splits.joined(own, [further for _, further in others]) if others else own
+    cases += [case for _, further in others for case in further]
     check_unique(cases, ", ".join(map(str, (job.data, *job.also))))
     absent = sorted(set(split.parts) - {case.image_id for case in cases})
     if absent and not job.skip_bad:
@@ -86,7 +86,8 @@ def prepare(job: Job, progress: Callable[[str, int, int], None] | None = None) -
         raise UsageError("mixup and mode frozen need whole labels, and a source here has partial ones", "turn them off")
     wanted = narrowed(pixels.cases, job.recipe.site, job.recipe.classes)
     parts = {part: pixels.rows({case.image_id for case in split.select(wanted, part)}) for part in ("train", "val")}
-    return Material(kind, pixels, split, labels, possible, parts["train"], parts["val"])
+    kinds = ", ".join(dict.fromkeys([kind, *(further for further, _ in others)]))
+    return Material(kinds, pixels, split, labels, possible, parts["train"], parts["val"])
 
 
 def labelled_cases(data: Path, source: str | None = None, skip_bad: bool = False) -> tuple[str, list[Case]]:
@@ -106,11 +107,11 @@ def _check_present(listing: Listing, data: Path, skip_bad: bool) -> None:
         )
 
 
-def further_cases(folder: Path, skip_bad: bool = False) -> list[Case]:
-    """Return the cases of a further source of which anything is known; a fault as in `labelled_cases`."""
+def further_cases(folder: Path, skip_bad: bool = False) -> tuple[str, list[Case]]:
+    """Return a further source's kind and its cases of which anything is known; a fault as in `labelled_cases`."""
     listing = load_source(folder)
     _check_present(listing, folder, skip_bad)
-    return informative(listing.cases, str(folder))
+    return listing.kind, informative(listing.cases, str(folder))
 
 
 def choose_split(job: Job, cases: list[Case]) -> splits.Split:
