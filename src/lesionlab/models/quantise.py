@@ -1,4 +1,4 @@
-"""Graphs of less precision: half the size with weights in 16 bits, a quarter with all convolutions in 8 bits.
+"""Graphs of less precision: half the size with weights in 16 bits, a quarter with nearly all convolutions in 8 bits.
 
 Weights in 16 bits are turned back into 32 when the graph is loaded, so only their rounding is felt, and answers take as
 long as before. 8 bits are quicker too where the processor multiplies them (AVX512-VNNI, or ARM's dot products).
@@ -23,6 +23,13 @@ SMALL = 256
 LARGEST = float(np.finfo(np.float16).max)
 BATCH = 16
 
+STEM = 3
+"""The first convolutions stay in 32 bits: what is lost on the pixels, nothing after them brings back.
+
+An EfficientNet-Lite2 gave 80 % of 400 validation images the answer of full precision with all convolutions in 8 bits,
+94 % without the first of them, 95 % without the first three.
+"""
+
 
 def in_half(graph: bytes) -> bytes:
     """Return an ONNX graph whose weights are stored in 16 bits (IEEE half precision), the nearest to theirs."""
@@ -44,13 +51,14 @@ def in_half(graph: bytes) -> bytes:
 
 
 def in_8_bits(graph: bytes, pixels: npt.NDArray[np.uint8]) -> bytes:
-    """Return an ONNX graph whose convolutions and products are in 8 bits, weights scaled for each channel.
+    """Return an ONNX graph whose convolutions, but for the first `STEM`, and products are in 8 bits.
 
-    The ranges of what flows between them are the means of those seen on batches of `pixels`, uint8 (n, size, size,
-    3): a single odd image does not stretch them. Weights use 7 of their 8 bits, as processors without VNNI would
-    overflow silently with all. Jacob et al., "Quantization and Training of Neural Networks for Efficient
-    Integer-Arithmetic-Only Inference", CVPR 2018.
+    Weights are scaled for each channel. The ranges of what flows between them are the means of those seen on batches
+    of `pixels`, uint8 (n, size, size, 3), in the colours that the network sees: a single odd image does not stretch
+    them. Weights use 7 of their 8 bits, as processors without VNNI would overflow silently with all. Jacob et al.,
+    "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018.
     """
+    import onnx
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
@@ -69,6 +77,7 @@ def in_8_bits(graph: bytes, pixels: npt.NDArray[np.uint8]) -> bytes:
         def get_next(self) -> dict[str, Any] | None:
             return next(self._batches, None)
 
+    convolutions = [node.name for node in onnx.load_from_string(graph).graph.node if node.op_type == "Conv"]
     with tempfile.TemporaryDirectory() as name:
         whole, prepared, small = (Path(name) / f"{step}.onnx" for step in ("whole", "prepared", "small"))
         whole.write_bytes(graph)
@@ -77,6 +86,7 @@ def in_8_bits(graph: bytes, pixels: npt.NDArray[np.uint8]) -> bytes:
             str(prepared), str(small), Reader(),
             op_types_to_quantize=["Conv", "Gemm", "MatMul"], quant_format=QuantFormat.QDQ, per_channel=True,
             reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+            nodes_to_exclude=convolutions[:STEM],
             calibrate_method=CalibrationMethod.MinMax, extra_options={"CalibMovingAverage": True},
         )  # fmt: skip
         return small.read_bytes()

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionlab.data.cases import Case
+from lesionlab.data.colour import recolour
 from lesionlab.data.packs import Pack
 from lesionlab.errors import ModelError, UsageError
 from lesionlab.evaluation.evaluate import summary_rows
@@ -118,8 +119,8 @@ def smaller(bundle: Bundle, precision: str, learnt: Learnt, progress: Counted | 
     It holds no weights for torch, which would be another network's; the head's weight stays, for heat maps. Raises
     `ModelError` where it loses more than `MOST_LOST` balanced accuracy on the validation images.
     """
-    graph = bundle.read(ONNX)
-    light = in_half(graph) if precision == "fp16" else in_8_bits(graph, _some(learnt.pack, learnt.train, SEEN))
+    graph, seen = bundle.read(ONNX), recolour(_some(learnt.pack, learnt.train, SEEN), bundle.colour)
+    light = in_half(graph) if precision == "fp16" else in_8_bits(graph, seen)
     contents = {ONNX: light} | ({HEAD: write_tensors({bundle.head: bundle.head_weight()})} if bundle.features else {})
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "model"
