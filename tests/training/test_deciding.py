@@ -19,7 +19,7 @@ from lesionlab.models.bundle import Bundle, read_bundle
 from lesionlab.models.composite import Ensemble, card_digests, read_model, write_composite
 from lesionlab.models.members import common_training
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.evaluate_model import predict_cases
+from lesionlab.report.asking import predict_cases
 from lesionlab.report.parts import Images, Learnt
 from lesionlab.training.deciding import PICTURE, calibrate_model, decide
 

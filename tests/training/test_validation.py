@@ -14,13 +14,14 @@ from lesionlab.data.cases import Case
 from lesionlab.data.packs import Pack
 from lesionlab.data.splits import Split
 from lesionlab.diagnoses import CODES
-from lesionlab.evaluation.predictions import Predictions, read_predictions, write_predictions
+from lesionlab.evaluation.predictions import Floats, read_predictions, write_predictions
 from lesionlab.models.bundle import read_bundle
 from lesionlab.prediction.predictor import Predictor
+from lesionlab.report import asking
 from lesionlab.report.evaluate_model import evaluate_model
 from lesionlab.report.parts import Images
-from lesionlab.training import validation
 from lesionlab.training.choosing import NEVER
+from lesionlab.training.combining import build_ensemble
 from lesionlab.training.validation import KEPT, Seen, validation_answers
 
 MakeRun = Callable[..., Path]
@@ -37,14 +38,14 @@ def images(synthetic: Path, cache: Path) -> Images:
 def predicted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images are predicted, call by call."""
     seen: list[int] = []
-    predict = validation.predict_cases
+    ask_all = asking.probabilities_of
 
-    def counted(predictor: Predictor, packed: Pack, chosen: Sequence[Case], *more: Any) -> Predictions:
+    def counted(predictor: Predictor, packed: Pack, chosen: Sequence[Case], *more: Any) -> tuple[list[Case], Floats]:
         seen.append(len(chosen))
-        return predict(predictor, packed, chosen, *more)
+        return ask_all(predictor, packed, chosen, *more)
 
-    monkeypatch.setattr(validation, "predict_cases", counted)
-    monkeypatch.setattr(validation, "CHECKED", CHECK)
+    monkeypatch.setattr(asking, "probabilities_of", counted)
+    monkeypatch.setattr(asking, "CHECKED", CHECK)
     return seen
 
 
@@ -106,3 +107,18 @@ def test_a_run_folder_that_cannot_be_written_is_no_hindrance(make_run: MakeRun, 
     run = make_run("theirs")
     (run / KEPT).mkdir()
     assert len(ask([run], split, images).truth)
+
+
+def test_a_combined_model_is_evaluated_on_what_its_members_said(
+    make_run: MakeRun, images: Images, predicted: list[int], tmp_path: Path
+) -> None:
+    """The figures are the same; a member that was not evaluated, or says otherwise now, is asked."""
+    runs = [make_run("one"), make_run("two", colour="gray")]
+    build_ensemble(runs, "average", tmp_path / "both", images)
+    asked = evaluate_model(tmp_path / "both", images, "test", resamples=0)
+    evaluate_model(runs[0], images, "test", resamples=0)
+    predicted.clear()
+    taken = evaluate_model(tmp_path / "both", images, "test", resamples=0, members=runs)
+    assert predicted == [CHECK, asked.result["images"]]
+    for name, figure in asked.result["metrics"].items():
+        assert taken.result["metrics"][name]["value"] == pytest.approx(figure["value"], abs=1e-6)

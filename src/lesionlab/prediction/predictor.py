@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -41,6 +41,12 @@ class Refusal:
     reason: str
 
 
+def combined(model: Composite, tables: Sequence[Floats]) -> Floats:
+    """Return a combined model's probabilities (n, 7), made of its members', each (n, 7), in their order."""
+    together = model.combine(tables)
+    return model.decisions.calibrated(together) if model.decisions else together
+
+
 class Predictor:
     """A model ready to answer.
 
@@ -74,11 +80,8 @@ class Predictor:
         averaged and calibrated, those of several networks combined as the model says and calibrated again where it
         says how. The batch size bounds the memory and does not change the answer beyond rounding.
         """
-        tables, decisions = self.tables(pixels, batch_size), self.model.decisions
-        if not isinstance(self.model, Composite):
-            return tables[0]
-        together = self.model.combine(tables)
-        return decisions.calibrated(together) if decisions else together
+        tables = self.tables(pixels, batch_size)
+        return combined(self.model, tables) if isinstance(self.model, Composite) else tables[0]
 
     def tables(self, pixels: Pixels, batch_size: int = BATCH) -> list[Floats]:
         """Return each network's own probabilities, float64 (n, 7), in the order of the model's members."""

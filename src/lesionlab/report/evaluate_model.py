@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lesionlab.data.cases import Case
 from lesionlab.data.packs import Pack
 from lesionlab.data.splits import Split
-from lesionlab.diagnoses import CODES
-from lesionlab.errors import DataError, UsageError
+from lesionlab.errors import UsageError
 from lesionlab.evaluation.decided import evaluate_decisions
 from lesionlab.evaluation.predictions import Floats, Predictions, read_predictions
 from lesionlab.files import disk_error, read_text
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite, read_model
 from lesionlab.models.decisions import Decisions
-from lesionlab.prediction.predictor import Predictor
+from lesionlab.prediction.predictor import Predictor, combined
+from lesionlab.report.asking import joined, known_answers, predict_cases, probabilities_of
 from lesionlab.report.evaluation import write_evaluation, write_questions
 from lesionlab.report.parts import PARTS, Counted, Images, part_images, run_folder, split_of
 
@@ -30,8 +28,6 @@ LOOKS = "looks.jsonl"
 
 CROSS_FITTED = "cross-fitted.csv"
 """What a combined model that was fitted on the validation images answers to each, fitted without its lesion."""
-
-CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,7 @@ def evaluate_model(
     out: Path | None = None,
     resamples: int = 2000,
     command: str = "",
+    members: Sequence[Path] = (),
 ) -> Evaluation:
     """Predict one part of a source with a trained model, and write the evaluation.
 
@@ -76,6 +73,7 @@ def evaluate_model(
     views : test-time views, the model's own number where None.
     out : where to write; RUN/evaluation/PART where None.
     command : noted beside each look at the test images.
+    members : run folders of a combined model's members, whose answers lie there if they were evaluated on that part.
 
     Raises `UsageError` for options that do not fit together, `DataError` for a source that does not hold the split's
     images or a split that is not the model's, `ModelError` for a model that cannot be used.
@@ -91,6 +89,8 @@ def evaluate_model(
     crossed = _cross_fitted(described, run, part) if views is None else None
     if crossed:
         cases, probabilities = _answered(packed, chosen, crossed)
+    elif members and views is None and isinstance(described, Composite):
+        cases, probabilities = _of_members(described, members, part, packed, chosen, images.progress)
     else:
         cases, probabilities = probabilities_of(Predictor(described, views), packed, chosen, images.progress)
     if all(case.dx for case in cases):
@@ -116,6 +116,19 @@ def _cross_fitted(model: Bundle | Composite, run: Path | None, part: str) -> Pre
     return read_predictions(run / CROSS_FITTED)
 
 
+def _of_members(
+    model: Composite, runs: Sequence[Path], part: str, packed: Pack, chosen: Sequence[Case], progress: Counted | None
+) -> tuple[list[Case], Floats]:
+    """Return the chosen cases that could be read, and a combined model's answers (n, 7), made of its members'."""
+    rows = packed.rows({case.image_id for case in chosen})
+    tables = []
+    for bundle, run in zip(model.bundles.values(), runs, strict=True):
+        predictor, file = Predictor(bundle), run / "evaluation" / part / "predictions.csv"
+        known = known_answers(file, predictor, packed, chosen)
+        tables.append((known or predict_cases(predictor, packed, chosen, progress)).probabilities)
+    return [packed.cases[row] for row in rows], combined(model, tables)
+
+
 def _decided(
     decisions: Decisions | None, packed: Pack, predictions: Predictions, resamples: int
 ) -> dict[str, Any] | None:
@@ -135,38 +148,6 @@ def _answered(packed: Pack, chosen: Sequence[Case], known: Predictions) -> tuple
     ids = {case.image_id for case in chosen} & set(row)
     cases = [case for case in packed.cases if case.image_id in ids]
     return cases, known.probabilities[[row[case.image_id] for case in cases]]
-
-
-def predict_cases(
-    predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None = None
-) -> Predictions:
-    """Return the predictions for those of the chosen cases, of known diagnosis, that could be read."""
-    return joined(*probabilities_of(predictor, packed, chosen, progress))
-
-
-def probabilities_of(
-    predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None = None
-) -> tuple[list[Case], Floats]:
-    """Return those of the chosen cases that could be read, and their probabilities (n, 7)."""
-    rows = packed.rows({case.image_id for case in chosen})
-    if not len(rows):
-        raise DataError("none of the images to evaluate can be read", "see: lesionlab data check")
-    parts = []
-    for first in range(0, len(rows), CHUNK):
-        parts.append(predictor.probabilities(packed.pixels[rows[first : first + CHUNK]]))
-        if progress:
-            progress("predicting", min(first + CHUNK, len(rows)), len(rows))
-    return [packed.cases[row] for row in rows], np.concatenate(parts)
-
-
-def joined(cases: Sequence[Case], probabilities: Floats) -> Predictions:
-    """Return the cases' diagnoses beside their probabilities (n, 7)."""
-    return Predictions(
-        tuple(case.image_id for case in cases),
-        tuple(case.lesion_id for case in cases),
-        np.array([CODES.index(case.dx) for case in cases], np.int64),
-        probabilities,
-    )
 
 
 def _trained_on(split: Split | None, image_ids: Sequence[str]) -> int | None:

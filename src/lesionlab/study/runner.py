@@ -165,8 +165,9 @@ def _note_failure(study: Study, protocol: str, item: state.Item, folder: Path, s
         else:
             _combine(study, protocol, item, folder, screen)
         evaluate_model(
-            folder, study.images(screen), state.PARTS[protocol], resamples=study.resamples, command=" ".join(sys.argv)
-        )
+            folder, study.images(screen), state.PARTS[protocol], resamples=study.resamples, command=" ".join(sys.argv),
+            members=[state.folder_of(study.out, protocol, study.grid.row(name)) for name in state.needs(item)],
+        )  # fmt: skip
         screen.line(f"{protocol}, {item.id}: done")
         return
     except (BusyError, RunStoppedError):

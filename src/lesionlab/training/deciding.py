@@ -25,7 +25,7 @@ from lesionlab.models.composite import Composite, read_model
 from lesionlab.models.decisions import Decisions
 from lesionlab.models.writing import write_decisions
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.evaluate_model import predict_cases
+from lesionlab.report.asking import predict_cases
 from lesionlab.report.parts import Counted, Images, Learnt, learnt_images, run_folder
 from lesionlab.report.reliability import draw_reliability
 from lesionlab.training.choosing import validation_figures

@@ -31,7 +31,7 @@ from lesionlab.models.tensors import write_tensors
 from lesionlab.models.writing import files_of, packed_up, rewrite_bundle, write_model
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.prediction.runtime import Session
-from lesionlab.report.evaluate_model import predict_cases
+from lesionlab.report.asking import predict_cases
 from lesionlab.report.parts import Counted, Images, Learnt, learnt_images, run_folder
 from lesionlab.training.agreement import compare, in_batches
 from lesionlab.training.choosing import validation_figures

@@ -13,20 +13,17 @@ from lesionlab.data.cases import Case
 from lesionlab.data.packs import Pack
 from lesionlab.data.splits import Split
 from lesionlab.errors import DataError
-from lesionlab.evaluation.predictions import Predictions, read_predictions, write_predictions
+from lesionlab.evaluation.predictions import Predictions, write_predictions
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.cascade import Floats, Ints
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.evaluate_model import predict_cases
+from lesionlab.report.asking import known_answers, predict_cases
 from lesionlab.report.parts import Counted, Images, part_images, run_folder
 
 PART = "val"
 
 KEPT = "validation.csv"
 """What a run says of all validation images, kept in its folder for the next model that it is made a member of."""
-
-CHECKED, CLOSE = 16, 1e-3
-"""Predictions that lie in a run folder are taken over when the model still says the same of the first images."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +65,10 @@ def _answers(
     folder = run_folder(run)
     files = [folder / "evaluation" / PART / "predictions.csv", folder / KEPT] if folder else []
     for file in files:
-        if file.is_file() and (known := _known(file, predictor, packed, chosen)):
+        if known := known_answers(file, predictor, packed, chosen):
             return known
     found = predict_cases(predictor, packed, chosen, progress)
     if folder:
         with contextlib.suppress(DataError):  # a run folder of someone else's may be read-only
             write_predictions(folder / KEPT, found)
     return found
-
-
-def _known(file: Path, predictor: Predictor, packed: Pack, chosen: Sequence[Case]) -> Predictions | None:
-    """Return what the file says of the chosen images, if the model still says the same of some; else None."""
-    found, ids = read_predictions(file), {case.image_id for case in chosen}
-    if found.image_ids != tuple(case.image_id for case in packed.cases if case.image_id in ids):
-        return None
-    now = predict_cases(predictor, packed, chosen[:CHECKED])
-    row = {name: number for number, name in enumerate(found.image_ids)}
-    before = found.probabilities[[row[name] for name in now.image_ids]]
-    return found if np.allclose(before, now.probabilities, atol=CLOSE) else None

@@ -1,0 +1,69 @@
+"""A model asked about packed images, and what it was asked before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lesionlab.data.cases import Case
+from lesionlab.data.packs import Pack
+from lesionlab.diagnoses import CODES
+from lesionlab.errors import DataError
+from lesionlab.evaluation.predictions import Floats, Predictions, read_predictions
+from lesionlab.prediction.predictor import Predictor
+from lesionlab.report.parts import Counted
+
+CHUNK = 256
+
+CHECKED, CLOSE = 16, 1e-3
+"""Predictions that lie in a run folder are taken over when the model still says the same of the first images."""
+
+
+def predict_cases(
+    predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None = None
+) -> Predictions:
+    """Return the predictions for those of the chosen cases, of known diagnosis, that could be read."""
+    return joined(*probabilities_of(predictor, packed, chosen, progress))
+
+
+def probabilities_of(
+    predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None = None
+) -> tuple[list[Case], Floats]:
+    """Return those of the chosen cases that could be read, and their probabilities (n, 7)."""
+    rows = packed.rows({case.image_id for case in chosen})
+    if not len(rows):
+        raise DataError("none of the images to evaluate can be read", "see: lesionlab data check")
+    parts = []
+    for first in range(0, len(rows), CHUNK):
+        parts.append(predictor.probabilities(packed.pixels[rows[first : first + CHUNK]]))
+        if progress:
+            progress("predicting", min(first + CHUNK, len(rows)), len(rows))
+    return [packed.cases[row] for row in rows], np.concatenate(parts)
+
+
+def joined(cases: Sequence[Case], probabilities: Floats) -> Predictions:
+    """Return the cases' diagnoses beside their probabilities (n, 7)."""
+    return Predictions(
+        tuple(case.image_id for case in cases),
+        tuple(case.lesion_id for case in cases),
+        np.array([CODES.index(case.dx) for case in cases], np.int64),
+        probabilities,
+    )
+
+
+def known_answers(file: Path, predictor: Predictor, packed: Pack, chosen: Sequence[Case]) -> Predictions | None:
+    """Return what a file of predictions says of the chosen images, if the model still says the same of some.
+
+    None where there is no such file, where it is of other images, or where the model now answers otherwise.
+    """
+    if not file.is_file():
+        return None
+    found, ids = read_predictions(file), {case.image_id for case in chosen}
+    if found.image_ids != tuple(case.image_id for case in packed.cases if case.image_id in ids):
+        return None
+    now = predict_cases(predictor, packed, chosen[:CHECKED])
+    row = {name: number for number, name in enumerate(found.image_ids)}
+    before = found.probabilities[[row[name] for name in now.image_ids]]
+    return found if np.allclose(before, now.probabilities, atol=CLOSE) else None
