@@ -22,7 +22,7 @@ def export(
         Path | None, typer.Option("--data", metavar="SOURCE", help="Compare on real images: those it was trained with.")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Weights in 16 bits: half the size, as quick.")] = False,
-    int8: Annotated[bool, typer.Option("--int8", help="All in 8 bits: a quarter of the size, quicker.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Nearly all in 8 bits: a quarter of the size, quicker.")] = False,
     source: options.Kind = None,
     split_file: options.SplitFile = None,
     cache: options.Cache = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,11 @@ CHUNK = 256
 
 CHECKED, CLOSE = 16, 1e-3
 """Predictions that lie in a run folder are taken over when the model still says the same of the first images."""
+
+
+def answers_file(run: Path, part: str) -> Path:
+    """Return where `evaluate_model` leaves a run's answers to one part."""
+    return run / "evaluation" / part / "predictions.csv"
 
 
 def predict_cases(
@@ -53,11 +58,19 @@ def joined(cases: Sequence[Case], probabilities: Floats) -> Predictions:
     )
 
 
-def known_answers(file: Path, predictor: Predictor, packed: Pack, chosen: Sequence[Case]) -> Predictions | None:
-    """Return what a file of predictions says of the chosen images, if the model still says the same of some.
+def known_answers(
+    files: Iterable[Path], predictor: Predictor, packed: Pack, chosen: Sequence[Case]
+) -> Predictions | None:
+    """Return what the first fitting file of predictions says of the chosen images.
 
-    None where there is no such file, where it is of other images, or where the model now answers otherwise.
+    A file does not fit where it is of other images, or where the model now answers some of them otherwise. None where
+    none fits or is there.
     """
+    found = (_known(file, predictor, packed, chosen) for file in files)
+    return next((one for one in found if one), None)
+
+
+def _known(file: Path, predictor: Predictor, packed: Pack, chosen: Sequence[Case]) -> Predictions | None:
     if not file.is_file():
         return None
     found, ids = read_predictions(file), {case.image_id for case in chosen}

@@ -20,7 +20,7 @@ from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite, read_model
 from lesionlab.models.decisions import Decisions
 from lesionlab.prediction.predictor import Predictor, combined
-from lesionlab.report.asking import joined, known_answers, predict_cases, probabilities_of
+from lesionlab.report.asking import answers_file, joined, known_answers, predict_cases, probabilities_of
 from lesionlab.report.evaluation import write_evaluation, write_questions
 from lesionlab.report.parts import PARTS, Counted, Images, part_images, run_folder, split_of
 
@@ -123,8 +123,8 @@ def _of_members(
     rows = packed.rows({case.image_id for case in chosen})
     tables = []
     for bundle, run in zip(model.bundles.values(), runs, strict=True):
-        predictor, file = Predictor(bundle), run / "evaluation" / part / "predictions.csv"
-        known = known_answers(file, predictor, packed, chosen)
+        predictor = Predictor(bundle)
+        known = known_answers([answers_file(run, part)], predictor, packed, chosen)
         tables.append((known or predict_cases(predictor, packed, chosen, progress)).probabilities)
     return [packed.cases[row] for row in rows], combined(model, tables)
 

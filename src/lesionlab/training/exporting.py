@@ -74,16 +74,17 @@ def export_model(
 ) -> Exported:
     """Write the model of a run for others to use, with a model card, and return what was written.
 
-       Parameters
-       ----------
-       out : folder, or one file where its name ends in .lesion.
-       precision : "fp32"; "fp16", weights of half the size; "int8", all in 8 bits. Both of these need `images`, leave
-           the weights for torch out, and are for single models.
-       images : the source that the model was trained on; images are made up where None.
-       split_file : the split, where the model has no run folder.
-       progress : of the comparison.
-    Raises `ModelError`, before anything is written, when torch,
-       the graph and what would be written differ, or less precision costs too much; `UsageError` for what does not fit.
+    Parameters
+    ----------
+    out : folder, or one file where its name ends in .lesion.
+    precision : "fp32"; "fp16", weights of half the size; "int8", nearly all in 8 bits. Both of these need `images`,
+        leave the weights for torch out, and are for single models.
+    images : the source that the model was trained on; images are made up where None.
+    split_file : the split, where the model has no run folder.
+    progress : of the comparison.
+
+    Raises `ModelError`, before anything is written, when torch, the graph and what would be written differ, or less
+    precision costs too much; `UsageError` for what does not fit.
     """
     model = read_model(run)
     _check(model, out, precision, images)
@@ -119,8 +120,11 @@ def smaller(bundle: Bundle, precision: str, learnt: Learnt, progress: Counted | 
     It holds no weights for torch, which would be another network's; the head's weight stays, for heat maps. Raises
     `ModelError` where it loses more than `MOST_LOST` balanced accuracy on the validation images.
     """
-    graph, seen = bundle.read(ONNX), recolour(_some(learnt.pack, learnt.train, SEEN), bundle.colour)
-    light = in_half(graph) if precision == "fp16" else in_8_bits(graph, seen)
+    graph = bundle.read(ONNX)
+    if precision == "fp16":
+        light = in_half(graph)
+    else:
+        light = in_8_bits(graph, recolour(_some(learnt.pack, learnt.train, SEEN), bundle.colour))
     contents = {ONNX: light} | ({HEAD: write_tensors({bundle.head: bundle.head_weight()})} if bundle.features else {})
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "model"

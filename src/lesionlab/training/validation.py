@@ -17,7 +17,7 @@ from lesionlab.evaluation.predictions import Predictions, write_predictions
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.cascade import Floats, Ints
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.asking import known_answers, predict_cases
+from lesionlab.report.asking import answers_file, known_answers, predict_cases
 from lesionlab.report.parts import Counted, Images, part_images, run_folder
 
 PART = "val"
@@ -63,10 +63,9 @@ def _answers(
     run: Path, predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None
 ) -> Predictions:
     folder = run_folder(run)
-    files = [folder / "evaluation" / PART / "predictions.csv", folder / KEPT] if folder else []
-    for file in files:
-        if known := known_answers(file, predictor, packed, chosen):
-            return known
+    files = [answers_file(folder, PART), folder / KEPT] if folder else []
+    if known := known_answers(files, predictor, packed, chosen):
+        return known
     found = predict_cases(predictor, packed, chosen, progress)
     if folder:
         with contextlib.suppress(DataError):  # a run folder of someone else's may be read-only
