@@ -94,6 +94,19 @@ def statuses(found: dict[str, Any], protocol: str = "paper") -> dict[str, tuple[
 DONE = ("done", "")
 
 
+def test_images_are_packed_as_the_networks_read_them(
+    study: Study, workshop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A pack of another frame would be read by no network, and the one they read made in the midst of training."""
+    packed: list[tuple[object, ...]] = []
+    monkeypatch.setattr(runner, "pack", lambda cases, size, *rest: packed.append((size, rest[-1])))
+    values = content()
+    values["budgets"]["smoke"]["set"]["photo_aspect"] = 1.333
+    values["budgets"]["smoke"]["rows"]["gray"]["size"] = 48
+    run_study(replace(study, grid=load(tmp_path, values)), Screen())
+    assert packed == [(32, 1.333), (48, 1.333)]
+
+
 def test_every_model_is_made_in_order_and_once(study: Study, workshop: Workshop) -> None:
     study = replace(study, protocols=("paper", "grouped"))
     found = run_study(study, Screen())
@@ -172,7 +185,8 @@ def test_a_model_that_another_process_is_at_is_left_to_it(study: Study, workshop
     run_study(replace(study, only=("rgb",)), Screen())
     with lock(study.out / "paper" / "locks" / "gray", "the model"):
         found = statuses(run_study(study, screen))
-    assert "paper, gray: another process is at it" in screen.lines
+    (told,) = [line for line in screen.lines if line.startswith("paper, gray: ")]
+    assert "the model is in use by another process" in told
     assert found["gray"] == ("not run", "not begun") and found["rgb"] == DONE
     assert "paper gray" not in workshop.made
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lesionlab.errors import DataError, ModelError, UsageError
+from lesionlab.files import lock
 from lesionlab.study import whole
 from lesionlab.study.grid import load_grid
 from lesionlab.study.illustrate import Illustrated
@@ -81,9 +82,21 @@ def test_a_stage_that_fails_costs_neither_the_rest_nor_the_report(
     monkeypatch.setattr(whole, "illustrate", broken)
     screen = Quiet()
     found = run_whole(study, screen)
-    assert list(found.left_out) == ["pictures and maps"] and str(fault).split(":")[0] in screen.lines[-1]
+    assert list(found.left_out) == ["pictures and maps of grouped"] and str(fault).split(":")[0] in screen.lines[-1]
     assert found.page.is_file() and found.exit_code == code
     assert (study.out / "siblings").is_dir()
+
+
+def test_a_stage_that_another_process_is_at_is_left_to_it(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes with a protocol each share the work of a study; that is nobody's failure."""
+    quick(monkeypatch)
+    made: list[object] = []
+    monkeypatch.setattr(whole, "illustrate", lambda *_, protocols, **__: made.append(protocols))
+    with lock(study.out / "locks" / "pictures-and-maps-of-grouped", "the other's work"):
+        found = run_whole(study, Quiet())
+    assert found.exit_code == 0 and not made
+    assert list(found.left_out) == ["pictures and maps of grouped"]
+    assert "in use by another process" in found.left_out["pictures and maps of grouped"]
 
 
 def test_the_lowest_code_of_this_calls_failures_is_told(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

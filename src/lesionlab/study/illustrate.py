@@ -47,7 +47,12 @@ class Illustrated:
 
 
 def illustrate(
-    out: Path, images: Images, masks: Path | None = None, count: int = MEASURED, resamples: int = 2000
+    out: Path,
+    images: Images,
+    masks: Path | None = None,
+    count: int = MEASURED,
+    resamples: int = 2000,
+    protocols: Sequence[str] = (),
 ) -> Illustrated:
     """Draw and measure everything that the study in `out` has models for; what is there of the same models stays.
 
@@ -57,12 +62,13 @@ def illustrate(
     Parameters
     ----------
     masks, count, resamples : see `report.attention.write_attention`.
+    protocols : all of the study where none is named.
 
     Raises `DataError` when `out` holds no study, none of its rows is done, or no image has a mask (then all else is
     drawn before).
     """
     of = read_results(out)
-    trained = {protocol: rows for protocol in of.protocols if (rows := _done(of, protocol))}
+    trained = {protocol: rows for protocol in protocols or of.protocols if (rows := _done(of, protocol))}
     if not trained:
         raise DataError(f"{out}: no model is done yet", "run the study first: lesionlab study run")
     cases = _readable(of, labelled(load_source(images.data, images.source).cases, str(images.data)), images)

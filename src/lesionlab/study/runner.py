@@ -96,8 +96,9 @@ def run_study(study: Study, screen: Screen) -> dict[str, Any]:
     _, cases = labelled_cases(study.data, study.source, study.skip_bad)
     chosen = [item for item in state.items(study.grid) if item.id in only]
     state.begin(study.out, study.grid, _begun(study))
-    for size in sorted({settings(study.grid, row, study.budget).size for row in chosen if isinstance(row, Row)}):
-        _pack(study, cases, size, screen)
+    recipes = [settings(study.grid, row, study.budget) for row in chosen if isinstance(row, Row)]
+    for size, aspect in sorted({(recipe.size, recipe.photo_aspect) for recipe in recipes}):
+        _pack(study, cases, size, aspect, screen)
     for protocol in study.protocols:
         state.begin_protocol(study.out, protocol, make_split(protocol, cases, study.grid.seed), cases)
     for protocol in study.protocols:
@@ -131,11 +132,11 @@ def _begun(study: Study) -> dict[str, Any]:
     }
 
 
-def _pack(study: Study, cases: list[Case], size: int, screen: Screen) -> None:
+def _pack(study: Study, cases: list[Case], size: int, aspect: float, screen: Screen) -> None:
     """Pack the images once before any row needs them, or wait for the process that is at it."""
     while True:
         try:
-            pack(cases, size, study.cache, study.skip_bad, lambda d, t: screen.counted("packing images", d, t))
+            pack(cases, size, study.cache, study.skip_bad, lambda d, t: screen.counted("packing images", d, t), aspect)
             return
         except BusyError:
             time.sleep(WAIT_SECONDS)
@@ -149,8 +150,8 @@ def _attempt(study: Study, protocol: str, item: state.Item, screen: Screen) -> N
         with lock(study.out / protocol / "locks" / item.id, "the model"):
             if not state.is_done(study.out, protocol, item, study.grid):
                 _note_failure(study, protocol, item, state.folder_of(study.out, protocol, item), screen)
-    except BusyError:
-        screen.line(f"{protocol}, {item.id}: another process is at it")
+    except BusyError as busy:
+        screen.line(f"{protocol}, {item.id}: {busy.message}")
 
 
 def _note_failure(study: Study, protocol: str, item: state.Item, folder: Path, screen: Screen) -> None:

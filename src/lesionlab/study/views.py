@@ -30,14 +30,14 @@ Judged = tuple[int, dict[str, Figure], Figure]
 UNDEFINED: Figure = {"value": None, "low": None, "high": None}
 
 
-def judge_views(out: Path, images: Images, resamples: int = 2000) -> list[Path]:
-    """Judge the network of `Results.lead` with each of `VIEWS` under every protocol, and return the files of figures.
+def judge_views(out: Path, images: Images, resamples: int = 2000, protocols: Sequence[str] = ()) -> list[Path]:
+    """Judge the network of `Results.lead` with each of `VIEWS` under protocols, and return the files of figures.
 
     OUT/PROTOCOL/views/ID/VIEWS holds an evaluation (see `report.evaluate_model`, as for the parameters); one of the
-    same model stays. Test images that are scored count as looked at.
+    same model stays. Test images that are scored count as looked at. All the study's protocols where none is named.
     """
     of, files = read_results(out), []
-    for protocol in of.protocols:
+    for protocol in protocols or of.protocols:
         row = of.lead(protocol)
         if row is None:
             continue

@@ -5,11 +5,12 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lesionlab.errors import EXIT_BUG, EXIT_OK, UserError
-from lesionlab.files import write_text
+from lesionlab.errors import EXIT_BUG, EXIT_OK, BusyError, UserError
+from lesionlab.files import lock, write_text
 from lesionlab.study.grid import check_only, settings
 from lesionlab.study.illustrate import illustrate
 from lesionlab.study.report import write_report
@@ -38,22 +39,17 @@ class Whole:
 def run_whole(study: Study, screen: Screen) -> Whole:
     """Run the study, then what goes beyond its grid, and write the report. A second call goes on where it stopped.
 
-    The paired experiment is made where `Study.paired` asks for it. A stage that fails (no masks, no siblings) is left
-    out with its reason and the rest goes on. Raises as `run_study` does.
+    The paired experiment is made where `Study.paired` asks for it. A stage that fails (no masks, no siblings), or that
+    another process is at, is left out with its reason and the rest goes on. Raises as `run_study` does.
     """
     state = run_study(study, screen)
-    stages: dict[str, Callable[[], object]] = {}
-    if any(row["status"] == "done" for found in state["protocols"].values() for row in found["rows"]):
-        stages["pictures and maps"] = lambda: _illustrate(study, screen)
-        stages["several views"] = lambda: judge_views(study.out, study.images(screen), study.resamples)
-    if paired := study.paired:
-        stages["the paired leak experiment"] = lambda: _run_siblings(study, paired, screen)
     left_out, codes = {}, _failures(study, state)
-    for name, make in stages.items():
+    for name, make in _stages(study, state, screen).items():
         screen.begin(name, 0)
         try:
-            make()
-        except NotRunError as reason:
+            with lock(study.out / "locks" / name.replace(" ", "-"), name):
+                make()
+        except (NotRunError, BusyError) as reason:
             left_out[name] = str(reason)
         except UserError as error:
             left_out[name] = str(error)
@@ -70,6 +66,20 @@ def run_whole(study: Study, screen: Screen) -> Whole:
     return Whole(state, write_report(study.out), left_out, min(codes, default=EXIT_OK))
 
 
+def _stages(study: Study, state: dict[str, Any], screen: Screen) -> dict[str, Callable[[], object]]:
+    """Return what is made beyond the grid, by name; each protocol by itself, so that processes can share the work."""
+    stages: dict[str, Callable[[], object]] = {}
+    for protocol in study.protocols:
+        if any(row["status"] == "done" for row in state["protocols"][protocol]["rows"]):
+            stages[f"pictures and maps of {protocol}"] = partial(_illustrate, study, protocol, screen)
+            stages[f"several views of {protocol}"] = partial(
+                judge_views, study.out, study.images(screen), study.resamples, (protocol,)
+            )
+    if paired := study.paired:
+        stages["the paired leak experiment"] = partial(_run_siblings, study, paired, screen)
+    return stages
+
+
 def _failures(study: Study, state: dict[str, Any]) -> list[int]:
     """Return the exit codes of the models that this call took up and that failed."""
     only = check_only(study.grid, study.only)
@@ -77,8 +87,8 @@ def _failures(study: Study, state: dict[str, Any]) -> list[int]:
     return [row["exit_code"] for row in rows if row["id"] in only and row["status"] == "failed"]
 
 
-def _illustrate(study: Study, screen: Screen) -> None:
-    found = illustrate(study.out, study.images(screen), resamples=study.resamples)
+def _illustrate(study: Study, protocol: str, screen: Screen) -> None:
+    found = illustrate(study.out, study.images(screen), resamples=study.resamples, protocols=(protocol,))
     for remark in found.remarks:
         screen.line(remark)
 
