@@ -10,11 +10,12 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from lesionlab.errors import DataError, UsageError
+from lesionlab.errors import BusyError, DataError, UsageError
 from lesionlab.evaluation.metrics import OVERALL
 from lesionlab.evaluation.predictions import read_predictions
-from lesionlab.files import read_json
+from lesionlab.files import lock, read_json
 from lesionlab.study.siblings import Experiment, run_siblings
+from lesionlab.training.material import Job
 from lesionlab.training.recipe import load_recipe
 from lesionlab.training.records import Silent
 
@@ -76,6 +77,25 @@ def test_a_second_call_repeats_nothing(done: Done) -> None:
         again = run_siblings(done.experiment, Silent())
     assert not evaluated.called and weights.stat().st_mtime_ns == before
     assert again["pooled"] == done.told["pooled"]
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(done: Done) -> None:
+    """The others are made meanwhile, and the last to finish tells of all; what nobody but others can make ends it."""
+    folder, result = done.experiment.folder, done.experiment.folder / "siblings.json"
+    result.unlink()
+    with lock(folder / "leak-0", "the run folder"), pytest.raises(BusyError, match=r"leak-0.*in use"):
+        run_siblings(done.experiment, Silent())
+    assert read_json(result)["seeds"] == [1]
+
+    def other(job: Job, *_: object) -> None:
+        if job.out.name == "leak-0" and not met:
+            met.append(job.out)
+            raise BusyError("in use")
+
+    met: list[Path] = []
+    with patch("lesionlab.training.run.train", other):
+        assert run_siblings(done.experiment, Silent())["pooled"] == done.told["pooled"] and met
+    assert read_json(result)["seeds"] == [0, 1]
 
 
 def test_an_interrupted_evaluation_is_made_again(done: Done) -> None:

@@ -92,7 +92,7 @@ def test_a_stage_that_another_process_is_at_is_left_to_it(study: Study, monkeypa
     quick(monkeypatch)
     made: list[object] = []
     monkeypatch.setattr(whole, "illustrate", lambda *_, protocols, **__: made.append(protocols))
-    with lock(study.out / "locks" / "pictures-and-maps-of-grouped", "the other's work"):
+    with lock(study.out / "locks" / "maps-grouped", "the maps"):
         found = run_whole(study, Quiet())
     assert found.exit_code == 0 and not made
     assert list(found.left_out) == ["pictures and maps of grouped"]

@@ -19,7 +19,7 @@ import numpy as np
 from lesionlab.data.cases import labelled
 from lesionlab.data.sources import load_source
 from lesionlab.data.splits import Split, read_split, write_split
-from lesionlab.errors import DataError, UsageError
+from lesionlab.errors import BusyError, DataError, UsageError
 from lesionlab.evaluation.intervals import check_resamples
 from lesionlab.evaluation.metrics import OVERALL
 from lesionlab.evaluation.paired import difference, mean_difference
@@ -83,6 +83,7 @@ def run_siblings(
     """Train and evaluate both arms with every seed, and return the content of `RESULT`.
 
     Runs that are finished are not repeated and an interrupted one is continued; the result is written after each seed.
+    Processes may share the work: a run that another one is at is left to it while there are others to make.
 
     Keys
     ----
@@ -93,7 +94,7 @@ def run_siblings(
     minus clean, with the 95 % interval of the paired lesion bootstrap; spread is the seeds' standard deviation.
 
     Raises `UsageError` for seeds that are none or doubled, `DataError` for a source without siblings, or a folder that
-    holds another experiment.
+    holds another experiment; `BusyError` when other processes are at all that is left.
     """
     from lesionlab.training.run import train
 
@@ -103,17 +104,23 @@ def run_siblings(
     cases = labelled(load_source(of.data, of.source).cases, str(of.data))
     splits, classes = make_arms(cases, of.split_seed, of.duplicates)
     _check_folder(of, splits)
-    pairs: list[tuple[Predictions, Predictions]] = []
+    jobs = {(seed, arm): _job(of, arm, seed) for seed in of.seeds for arm in ARMS}
+    answers: dict[tuple[int, str], Predictions] = {}
     result: dict[str, Any] = {}
-    for seed in of.seeds:
-        answers = []
-        for arm in ARMS:
-            job = _job(of, arm, seed)
-            train(job, screen, progress)
-            answers.append(_predictions(of, job.out, progress))
-        pairs.append((answers[0], answers[1]))
-        result = _result(of, splits, classes, pairs)
-        write_json(of.folder / RESULT, result)
+    while left := [key for key in jobs if key not in answers]:
+        busy = []
+        for seed, arm in left:
+            try:
+                train(jobs[seed, arm], screen, progress)
+            except BusyError as error:
+                busy.append(error)
+                continue
+            answers[seed, arm] = _predictions(of, jobs[seed, arm].out, progress)
+            if all((seed, one) in answers for one in ARMS):
+                result = _result(of, splits, classes, answers)
+                write_json(of.folder / RESULT, result)
+        if len(busy) == len(left):
+            raise busy[0]
     return result
 
 
@@ -156,10 +163,11 @@ def _result(
     of: Experiment,
     splits: Mapping[str, Split],
     classes: Mapping[str, Mapping[str, int]],
-    pairs: Sequence[tuple[Predictions, Predictions]],
+    answers: Mapping[tuple[int, str], Predictions],
 ) -> dict[str, Any]:
-    """Return the content of `RESULT` for the seeds that are done."""
-    done = of.seeds[: len(pairs)]
+    """Return the content of `RESULT` for the seeds that are done: those with answers of both arms."""
+    done = [seed for seed in of.seeds if all((seed, arm) in answers for arm in ARMS)]
+    pairs = [(answers[seed, ARMS[0]], answers[seed, ARMS[1]]) for seed in done]
     values: list[dict[str, Any]] = [
         {arm: _values(arm_folder(of.out, arm, seed)) for arm in ARMS} | {"seed": seed} for seed in done
     ]
@@ -174,7 +182,7 @@ def _result(
         "weights": _start(of),
         "resamples": of.resamples,
         "split_seed": of.split_seed,
-        "seeds": list(done),
+        "seeds": done,
         "splits": {arm: split.fingerprint for arm, split in splits.items()},
         "images": {part: parts[part] for part in ("train", "val", "test")},
         "classes": classes,

@@ -47,8 +47,7 @@ def run_whole(study: Study, screen: Screen) -> Whole:
     for name, make in _stages(study, state, screen).items():
         screen.begin(name, 0)
         try:
-            with lock(study.out / "locks" / name.replace(" ", "-"), name):
-                make()
+            make()
         except (NotRunError, BusyError) as reason:
             left_out[name] = str(reason)
         except UserError as error:
@@ -72,9 +71,7 @@ def _stages(study: Study, state: dict[str, Any], screen: Screen) -> dict[str, Ca
     for protocol in study.protocols:
         if any(row["status"] == "done" for row in state["protocols"][protocol]["rows"]):
             stages[f"pictures and maps of {protocol}"] = partial(_illustrate, study, protocol, screen)
-            stages[f"several views of {protocol}"] = partial(
-                judge_views, study.out, study.images(screen), study.resamples, (protocol,)
-            )
+            stages[f"several views of {protocol}"] = partial(_judge_views, study, protocol, screen)
     if paired := study.paired:
         stages["the paired leak experiment"] = partial(_run_siblings, study, paired, screen)
     return stages
@@ -88,9 +85,15 @@ def _failures(study: Study, state: dict[str, Any]) -> list[int]:
 
 
 def _illustrate(study: Study, protocol: str, screen: Screen) -> None:
-    found = illustrate(study.out, study.images(screen), resamples=study.resamples, protocols=(protocol,))
+    with lock(study.out / "locks" / f"maps-{protocol}", "the maps"):
+        found = illustrate(study.out, study.images(screen), resamples=study.resamples, protocols=(protocol,))
     for remark in found.remarks:
         screen.line(remark)
+
+
+def _judge_views(study: Study, protocol: str, screen: Screen) -> None:
+    with lock(study.out / "locks" / f"views-{protocol}", "the network"):
+        judge_views(study.out, study.images(screen), study.resamples, (protocol,))
 
 
 def _run_siblings(study: Study, paired: Siblings, screen: Screen) -> None:
