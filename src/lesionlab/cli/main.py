@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from lesionlab import __version__
-from lesionlab.cli import calibrate, combine, data, demo, evaluate, explain, export, info, predict, study, train
+from lesionlab.cli import (
+    calibrate,
+    combine,
+    compare,
+    data,
+    demo,
+    evaluate,
+    explain,
+    export,
+    info,
+    predict,
+    study,
+    train,
+)
 from lesionlab.cli.screen import accept_any_terminal, note, print_json
 from lesionlab.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, UserError
 from lesionlab.training.signals import RunStoppedError
@@ -40,6 +53,7 @@ app.command("ensemble")(combine.ensemble)
 app.command("mix")(combine.mix)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
