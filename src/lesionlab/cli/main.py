@@ -21,7 +21,9 @@ from lesionlab.cli import (
     export,
     info,
     predict,
+    stress,
     study,
+    subgroups,
     train,
 )
 from lesionlab.cli.screen import accept_any_terminal, note, print_json
@@ -54,6 +56,8 @@ app.command("mix")(combine.mix)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("stress")(stress.stress)
+app.command("subgroups")(subgroups.subgroups)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)

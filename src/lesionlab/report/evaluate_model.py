@@ -14,6 +14,7 @@ from lesionlab.data.packs import Pack
 from lesionlab.data.splits import Split
 from lesionlab.errors import UsageError
 from lesionlab.evaluation.decided import evaluate_decisions
+from lesionlab.evaluation.groups import case_groups
 from lesionlab.evaluation.predictions import Floats, Predictions, read_predictions
 from lesionlab.files import disk_error, read_text
 from lesionlab.models.bundle import Bundle
@@ -23,6 +24,7 @@ from lesionlab.prediction.predictor import Predictor, combined
 from lesionlab.report.asking import answers_file, joined, known_answers, predict_cases, probabilities_of
 from lesionlab.report.evaluation import write_evaluation, write_questions
 from lesionlab.report.parts import PARTS, Counted, Images, part_images, run_folder, split_of
+from lesionlab.report.subgroups import write_subgroups
 
 LOOKS = "looks.jsonl"
 
@@ -86,9 +88,9 @@ def evaluate_model(
         raise UsageError(f"{model}: has no run folder to write into", "name a folder with --out")
     split = split_of(described, run, part, split_file)
     packed, chosen = part_images(described, split, images, part)
-    crossed = _cross_fitted(described, run, part) if views is None else None
+    crossed = cross_fitted(described, run, part) if views is None else None
     if crossed:
-        cases, probabilities = _answered(packed, chosen, crossed)
+        cases, probabilities = answered(packed, chosen, crossed)
     elif members and views is None and isinstance(described, Composite):
         cases, probabilities = _of_members(described, members, part, packed, chosen, images.progress)
     else:
@@ -98,10 +100,11 @@ def evaluate_model(
         decided = None if crossed else _decided(described.decisions, packed, predictions, resamples)
         title = f"{described.title}, {part}"
         result = write_evaluation(folder, predictions, resamples, title=title, decided=decided)
+        write_subgroups(folder, predictions, case_groups(cases), resamples)
     else:
         result = write_questions(folder, cases, probabilities, resamples)
     names = [case.image_id for case in cases]
-    looks = _note_look(run, split, names, part, command) if run and split else None
+    looks = note_look(run, split, names, part, command) if run and split else None
     left_out = tuple(problem.image_id for problem in packed.left_out)
     fitted_on = described.training.get("fitted_on", {}).get("part")
     fitted = bool(fitted_on and split and any(split.parts.get(name) == fitted_on for name in names))
@@ -109,7 +112,7 @@ def evaluate_model(
     return Evaluation(part, folder, result, left_out, trained_on, looks, crossed is not None, fitted and not crossed)
 
 
-def _cross_fitted(model: Bundle | Composite, run: Path | None, part: str) -> Predictions | None:
+def cross_fitted(model: Bundle | Composite, run: Path | None, part: str) -> Predictions | None:
     """Return a combined model's answers by cross-fitting to the part that it was fitted on; None for any other."""
     if run is None or model.training.get("fitted_on", {}).get("part") != part or not (run / CROSS_FITTED).is_file():
         return None
@@ -142,7 +145,7 @@ def _decided(
     return evaluate_decisions(predictions, decisions, turned_away, resamples)
 
 
-def _answered(packed: Pack, chosen: Sequence[Case], known: Predictions) -> tuple[list[Case], Floats]:
+def answered(packed: Pack, chosen: Sequence[Case], known: Predictions) -> tuple[list[Case], Floats]:
     """Return those of the chosen cases that known answers are of, and the answers (n, 7)."""
     row = {name: number for number, name in enumerate(known.image_ids)}
     ids = {case.image_id for case in chosen} & set(row)
@@ -154,7 +157,7 @@ def _trained_on(split: Split | None, image_ids: Sequence[str]) -> int | None:
     return None if split is None else sum(split.parts.get(image_id) == "train" for image_id in image_ids)
 
 
-def _note_look(run: Path, split: Split, image_ids: Sequence[str], part: str, command: str) -> int:
+def note_look(run: Path, split: Split, image_ids: Sequence[str], part: str, command: str) -> int:
     """Append a line to the run's `LOOKS` when test images are among the predicted, and return how many there are."""
     path = run / LOOKS
     lines = read_text(path).splitlines() if path.is_file() else []
