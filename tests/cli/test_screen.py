@@ -118,3 +118,14 @@ def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (754, "12:34")])
 def test_clock(seconds: float, text: str) -> None:
     assert screen.clock(seconds) == text
+
+
+def test_work_that_is_begun_anew_has_a_pace_of_its_own(now: list[float]) -> None:
+    """Models measured one after the other each count from the same first batch."""
+    pace = Pace()
+    for seconds in (100, 1):
+        assert pace.left("measuring", 32, 96) == ""
+        now[0] += seconds
+        assert pace.left("measuring", 64, 96) == f"{seconds // 60}:{seconds % 60:02} left"
+        now[0] += seconds
+        assert pace.left("measuring", 96, 96) == "0:00 left"

@@ -162,13 +162,14 @@ class Pace:
 
     def __init__(self) -> None:
         self._what = ""
-        self._began, self._first = 0.0, 0
+        self._began, self._first, self._last = 0.0, 0, 0
 
     def left(self, what: str, done: int, total: int) -> str:
         """Return the time left as "m:ss left", "" before there is a pace."""
         now = time.monotonic()
-        if what != self._what or done < self._first:
+        if what != self._what or done < self._last:  # other work, or the same begun anew
             self._what, self._began, self._first = what, now, done
+        self._last = done
         if done <= self._first or not total:
             return ""
         seconds = (now - self._began) / (done - self._first) * (total - done)
