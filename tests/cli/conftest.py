@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,12 @@ def run(cache: Path, synthetic: Path, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("runs") / "run"
     assert main(["train", "--data", str(synthetic), "--out", str(folder), *TINY]) == 0
     return folder
+
+
+@pytest.fixture
+def own(run: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, for a test that leaves traces in it."""
+    return Path(shutil.copytree(run, tmp_path / "own"))
 
 
 @pytest.fixture

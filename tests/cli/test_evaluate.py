@@ -18,12 +18,6 @@ from lesionlab.report.evaluation import FILES
 QUICK = ("--resamples", "40")
 
 
-@pytest.fixture
-def own(run: Path, tmp_path: Path) -> Path:
-    """A copy of the finished run, for a test that leaves traces in it."""
-    return Path(shutil.copytree(run, tmp_path / "own"))
-
-
 def test_the_test_part(own: Path, synthetic: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["evaluate", "--model", str(own), "--data", str(synthetic), *QUICK]
     assert main(arguments) == 0
@@ -87,29 +81,3 @@ def test_another_split_or_source_is_refused(
     assert main([*arguments, "--data", str(other)]) == 3
     assert "are not in it" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "words"),
-    [
-        (["--model", "{}"], 4, "no model here"),
-        (["--split", "tests"], 2, "parts are test"),
-        (["--views", "3"], 2, "3"),
-        (["--data", "{}/none"], 3, "no such folder"),
-        (["--resamples", "7"], 2, "resamples"),
-    ],
-)
-def test_mistakes(
-    options: list[str],
-    code: int,
-    words: str,
-    run: Path,
-    synthetic: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    given = [word.format(tmp_path) for word in options]
-    arguments = ["evaluate", "--model", str(run), "--data", str(synthetic), "--out", str(tmp_path / "out")]
-    assert main([*arguments, *given]) == code
-    assert words in capsys.readouterr().err
-    assert not (tmp_path / "out").exists() and not (run / "looks.jsonl").exists()

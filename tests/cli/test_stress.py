@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from lesionlab.cli.main import main
 from lesionlab.files import read_json
-
-
-@pytest.fixture
-def own(run: Path, tmp_path: Path) -> Path:
-    """A copy of the finished run, for a test that leaves traces in it."""
-    return Path(shutil.copytree(run, tmp_path / "own"))
-
-
-def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["stress", "--help"]) == 0
-    assert "Example: lesionlab stress " in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_test_part(own: Path, synthetic: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,30 +33,3 @@ def test_images_that_it_learnt(own: Path, synthetic: Path, tmp_path: Path, capsy
     assert main([*arguments, "--out", str(tmp_path / "out"), "--resamples", "0"]) == 0
     assert "was trained on" in capsys.readouterr().err
     assert not (own / "looks.jsonl").exists() and not (own / "stress").exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "words"),
-    [
-        (["--model", "{}"], 4, "no model here"),
-        (["--split", "tests"], 2, "parts are test"),
-        (["--views", "3"], 2, "3"),
-        (["--count", "0"], 2, "--count"),
-        (["--data", "{}/none"], 3, "no such folder"),
-        (["--resamples", "7"], 2, "resamples"),
-    ],
-)
-def test_mistakes(
-    options: list[str],
-    code: int,
-    words: str,
-    run: Path,
-    synthetic: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    given = [word.format(tmp_path) for word in options]
-    arguments = ["stress", "--model", str(run), "--data", str(synthetic), "--out", str(tmp_path / "out")]
-    assert main([*arguments, *given]) == code
-    assert words in capsys.readouterr().err
-    assert not (tmp_path / "out").exists() and not (run / "looks.jsonl").exists()

@@ -44,29 +44,3 @@ def test_only_asking_of_test_images_is_a_look(
     assert main(["subgroups", *arguments]) == 0
     assert "so far" not in capsys.readouterr().out.partition("written to")[2]
     assert len((own / "looks.jsonl").read_text().splitlines()) == 2
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "words"),
-    [
-        (["--model", "{}"], 4, "no model here"),
-        (["--split", "tests"], 2, "parts are test"),
-        (["--fewest", "0"], 2, "fewest"),
-        (["--masks", "{}/none"], 3, "no such folder"),
-        (["--resamples", "7"], 2, "resamples"),
-    ],
-)
-def test_mistakes(
-    options: list[str],
-    code: int,
-    words: str,
-    run: Path,
-    synthetic: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    given = [word.format(tmp_path) for word in options]
-    arguments = ["subgroups", "--model", str(run), "--data", str(synthetic), "--out", str(tmp_path / "out"), *QUICK]
-    assert main([*arguments, *given]) == code
-    assert words in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()

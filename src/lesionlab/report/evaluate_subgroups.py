@@ -13,6 +13,7 @@ from lesionlab.data.packs import Pack
 from lesionlab.data.traits import SIDE, TRAITS, marked, measure
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.groups import Groups, case_groups, size_groups, trait_groups
+from lesionlab.evaluation.intervals import check_resamples
 from lesionlab.evaluation.predictions import Predictions
 from lesionlab.evaluation.slices import Guard
 from lesionlab.models.bundle import Bundle
@@ -67,6 +68,8 @@ def evaluate_subgroups(
     """
     if part not in PARTS:
         raise UsageError(f"--split {part}: no such part", f"parts are {', '.join(PARTS)}")
+    if resamples:
+        check_resamples(resamples)
     described, run = read_model(model), run_folder(model)
     folder = out or (answers_file(run, part).parent if run else None)
     if folder is None:
@@ -75,12 +78,13 @@ def evaluate_subgroups(
     packed, chosen = part_images(described, split, images, part)
     if not all(case.dx for case in chosen):
         raise DataError(f"{images.data}: diagnoses are known in part only", "groups need images with a diagnosis")
+    readable = [packed.cases[row] for row in packed.rows({case.image_id for case in chosen})]
+    areas = _areas(readable, masks, images)  # before the model is asked, which is a look: masks may be missing
     predictions, asked = _answers(described, run, part, packed, chosen, images)
     looks = note_look(run, split, predictions.image_ids, part, command) if asked and run and split else None
     known = {case.image_id: case for case in packed.cases}
     cases = [known[image_id] for image_id in predictions.image_ids]
     measured = measure(cases, described.frame_aspect, images.progress)
-    areas = _areas(cases, masks, images)
     groups, told = _groups(cases, measured, areas)
     title = f"{described.title}, {part}"
     result = write_subgroups(folder, predictions, groups, resamples, guard=guard, told={"part": part, **told})
