@@ -18,8 +18,9 @@ from lesionlab.evaluation.predictions import COLUMNS, read_predictions
 from lesionlab.evaluation.slices import Guard
 from lesionlab.evaluation.subgroups import subgroups
 from lesionlab.files import read_json
-from lesionlab.report.evaluate_model import LOOKS, evaluate_model
+from lesionlab.report.evaluate_model import evaluate_model
 from lesionlab.report.evaluate_subgroups import AREA, FILES, Subgroups, evaluate_subgroups
+from lesionlab.report.opened import LOOKS
 from lesionlab.report.parts import Images
 from lesionlab.report.subgroups import TABLES
 

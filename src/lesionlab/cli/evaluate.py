@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesionlab.cli import options
+from lesionlab.cli.remarks import note_images, say_looks
 from lesionlab.cli.screen import Screen, note, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: options.Model,
     data: options.Data,
-    split: Annotated[
-        str, typer.Option("--split", metavar="test|val|train|kept_out|all", help="Which part of the model's split.")
-    ] = "test",
+    split: options.Part = "test",
     split_file: options.SplitFile = None,
     source: options.Kind = None,
     views: options.Views = None,
@@ -56,14 +55,10 @@ def show(found: Evaluation) -> None:
 
     rows = question_rows(found.result) if "questions" in found.result else summary_rows(found.result)
     print_table((f"{found.part} images", "value [95 % interval]"), rows)
-    if found.left_out:
-        note(f"left out: {len(found.left_out)} unreadable images: {', '.join(found.left_out[:5])}")
-    if found.trained_on and found.part == "all":
-        note(f"warning: the model was trained on {found.trained_on:,} of these images; the figures are too good")
+    note_images(found.left_out, found.trained_on if found.part == "all" else None)
     if found.cross_fitted:
         note("the answers are by cross-fitting: each lesion is answered by what was fitted on others")
     if found.fitted:
         note("warning: the model's weights or margin were fitted on these images; the figures are too good")
-    if found.looks and found.part in ("test", "all"):
-        say(f"looks at the test images so far: {found.looks}")
+    say_looks(found.part, found.looks)
     say(f"written to {found.folder}")

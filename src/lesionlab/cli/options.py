@@ -37,6 +37,9 @@ Images = Annotated[
     list[str], typer.Argument(metavar="PATH...", help="Images, folders, patterns, or - for a list on standard input.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Part = Annotated[
+    str, typer.Option("--split", metavar="test|val|train|kept_out|all", help="Which part of the model's split.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Cache = Annotated[
     Path | None, typer.Option("--cache", metavar="DIR", help="Folder for packed pixels [default: $LESIONLAB_CACHE].")

@@ -10,15 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from lesionlab.cli import options
-from lesionlab.cli.screen import Screen, note, print_json, print_table, say
+from lesionlab.cli.remarks import note_images, say_looks
+from lesionlab.cli.screen import Screen, print_json, print_table, say
 
 
 def stress(
     model: options.Model,
     data: options.Data,
-    split: Annotated[
-        str, typer.Option("--split", metavar="test|val|train|kept_out|all", help="Which part of the model's split.")
-    ] = "test",
+    split: options.Part = "test",
     count: Annotated[
         int | None,
         typer.Option("--count", min=1, help="About so many images, the same share of each diagnosis [default: all]."),
@@ -60,12 +59,8 @@ def show(found: Mapping[str, Any]) -> None:
     show_corruptions(found["corruptions"])
     show_flips(found["flips"])
     show_overlays(found["overlays"])
-    if found["left_out"]:
-        note(f"left out: {len(found['left_out'])} unreadable images: {', '.join(found['left_out'][:5])}")
-    if found["trained_on"]:
-        note(f"warning: the model was trained on {found['trained_on']:,} of these images; the figures are too good")
-    if found["looks"] and found["part"] in ("test", "all"):
-        say(f"looks at the test images so far: {found['looks']}")
+    note_images(found["left_out"], found["trained_on"])
+    say_looks(found["part"], found["looks"])
     say(f"written to {found['folder']}")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lesionlab.cli import options
+from lesionlab.cli.remarks import say_looks
 from lesionlab.cli.screen import Screen, note, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 def subgroups(
     model: options.Model,
     data: options.Data,
-    split: Annotated[
-        str, typer.Option("--split", metavar="test|val|train|kept_out|all", help="Which part of the model's split.")
-    ] = "test",
+    split: options.Part = "test",
     masks: Annotated[
         Path | None, typer.Option("--masks", metavar="DIR", help="Lesion masks, for groups by size [default: SOURCE].")
     ] = None,
@@ -70,6 +69,5 @@ def show(found: Subgroups) -> None:
         note(found.result["caution"])
     if found.asked:
         note("the model was asked for its answers: there was no evaluation of this part whose answers fit")
-    if found.looks and found.part in ("test", "all"):
-        say(f"looks at the test images so far: {found.looks}")
+    say_looks(found.part, found.looks)
     say(f"written to {found.folder}")

@@ -39,6 +39,10 @@ class Pack:
         """Return the row numbers, int64 ascending, of the images whose id is in `image_ids`."""
         return np.flatnonzero(np.fromiter((case.image_id in image_ids for case in self.cases), bool))
 
+    def readable(self, cases: Sequence[Case]) -> list[Case]:
+        """Return those of `cases` that could be read, in the order of the pack."""
+        return [self.cases[row] for row in self.rows({case.image_id for case in cases})]
+
 
 def default_cache() -> Path:
     """Return the folder for packs and features: $LESIONLAB_CACHE, else the user's cache folder."""

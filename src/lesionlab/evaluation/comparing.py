@@ -15,23 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from lesionlab.diagnoses import CODES, MALIGNANT
 from lesionlab.errors import DataError
 from lesionlab.evaluation.evaluate import LABELS
 from lesionlab.evaluation.intervals import LEVEL, UNDEFINED_LIMIT, check_resamples, interval, lesion_weights
-from lesionlab.evaluation.metrics import OVERALL, Bools, Sample, sample, scores
+from lesionlab.evaluation.metrics import LOWER_IS_BETTER, MELANOMA, OVERALL, Bools, Sample, sample, scores
 from lesionlab.evaluation.paired import check_same_images, harm, mcnemar
 from lesionlab.evaluation.predictions import Floats, Ints, Predictions
+from lesionlab.models.decisions import TARGETS, chance_of, columns
 
 METRICS: dict[str, str] = {name: LABELS[name] for name in OVERALL if name != "macro_recall"} | {
     "melanoma_recall": "melanoma sensitivity",
     "melanoma_specificity": "melanoma specificity",
 }
 """What is compared, in words. Macro recall is left out: it is the balanced accuracy."""
-
-LOWER_IS_BETTER: tuple[str, ...] = ("brier", "nll", "ece")
-
-_MELANOMA = CODES.index("mel")
 
 
 def compare(a: Predictions, b: Predictions, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
@@ -171,8 +167,8 @@ def _values(of: Sample, weights: Floats) -> dict[str, Floats]:
     """Return `METRICS`, each (b,), for weights (b, n)."""
     found = scores(of, weights)
     melanoma = {
-        "melanoma_recall": found.per_class["recall"][:, _MELANOMA],
-        "melanoma_specificity": found.per_class["specificity"][:, _MELANOMA],
+        "melanoma_recall": found.per_class["recall"][:, MELANOMA],
+        "melanoma_specificity": found.per_class["specificity"][:, MELANOMA],
     }
     return {name: (found.overall | melanoma)[name] for name in METRICS}
 
@@ -205,11 +201,11 @@ def _tested(rows: dict[str, dict[str, Any]], a: Predictions, b: Predictions) -> 
     first = first_photographs(a)
     right = [(one.predicted == one.truth)[first] for one in (a, b)]
     rows["accuracy"] |= {"test": "McNemar", "p_value": mcnemar(*right)}
-    for name, codes in (("melanoma_auroc", ("mel",)), ("malignant_auroc", MALIGNANT)):
-        wanted = np.isin(CODES, codes)
+    for target, codes in TARGETS.items():
+        name = f"{target}_auroc"
         if rows[name]["a"] is not None:
-            score_a, score_b = (one.probabilities[:, wanted].sum(axis=1) for one in (a, b))
-            p = delong(score_a, score_b, wanted[a.truth], a.lesions)[1]
+            score_a, score_b = (chance_of(target, one.probabilities) for one in (a, b))
+            p = delong(score_a, score_b, np.isin(a.truth, columns(codes)), a.lesions)[1]
             rows[name] |= {"test": "DeLong", "p_value": None if math.isnan(p) else p}
 
 

@@ -45,12 +45,14 @@ OVERALL: tuple[str, ...] = (
 )
 """The names in `Scores.overall`, in the order in which they are reported."""
 
+LOWER_IS_BETTER: tuple[str, ...] = ("brier", "nll", "ece")
+
 PER_CLASS: tuple[str, ...] = ("precision", "recall", "specificity", "f1", "auroc")
 """The names in `Scores.per_class`; recall is sensitivity, precision is positive predictive value."""
 
 _K = len(CODES)
-_MELANOMA = CODES.index("mel")
-_MALIGNANT: Bools = np.array([diagnosis.malignant for diagnosis in DIAGNOSES])
+MELANOMA = CODES.index("mel")
+IS_MALIGNANT: Bools = np.array([diagnosis.malignant for diagnosis in DIAGNOSES])
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def sample(predictions: Predictions) -> Sample:
         axis=1,
     )
     questions = [ranking(p[:, k], truth == k) for k in range(_K)]
-    questions.append(ranking(p[:, _MALIGNANT].sum(axis=1), _MALIGNANT[truth]))
+    questions.append(ranking(p[:, IS_MALIGNANT].sum(axis=1), IS_MALIGNANT[truth]))
     return Sample(np.bincount(truth, minlength=_K) > 0, terms, tuple(questions))
 
 
@@ -148,7 +150,7 @@ def scores(of: Sample, weights: Floats) -> Scores:
     confusion = sums[:, : _K * _K].reshape(-1, _K, _K)
     total = confusion.sum(axis=(1, 2))
     areas = [auroc(question, weights) for question in of.rankings]
-    per_class = {**_from_confusion(confusion), "auroc": np.stack(areas[:_K], axis=1)}
+    per_class = {**from_confusion(confusion), "auroc": np.stack(areas[:_K], axis=1)}
     averaged = ("precision", "recall", "f1", "auroc")
     macro = {name: per_class[name][:, of.present].mean(axis=1) for name in averaged}
     brier, nll, gaps = sums[:, _K * _K], sums[:, _K * _K + 1], sums[:, _K * _K + 2 :]
@@ -156,7 +158,7 @@ def scores(of: Sample, weights: Floats) -> Scores:
         "accuracy": ratio(np.trace(confusion, axis1=1, axis2=2), total),
         "balanced_accuracy": macro["recall"],
         **{f"macro_{name}": macro[name] for name in averaged},
-        "melanoma_auroc": areas[_MELANOMA],
+        "melanoma_auroc": areas[MELANOMA],
         "malignant_auroc": areas[_K],
         "brier": ratio(brier, total),
         "nll": ratio(nll, total),
@@ -165,7 +167,7 @@ def scores(of: Sample, weights: Floats) -> Scores:
     return Scores(overall, per_class, confusion)
 
 
-def _from_confusion(confusion: Floats) -> dict[str, Floats]:
+def from_confusion(confusion: Floats) -> dict[str, Floats]:
     """Return precision, recall, specificity and F1, each (b, 7), of confusion matrices (b, 7, 7)."""
     hit = np.diagonal(confusion, axis1=1, axis2=2)
     support, predicted = confusion.sum(axis=2), confusion.sum(axis=1)

@@ -16,10 +16,8 @@ import numpy as np
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError
 from lesionlab.evaluation.intervals import check_resamples, interval, lesion_weights
-from lesionlab.evaluation.metrics import OVERALL, Bools, Sample, sample, scores
+from lesionlab.evaluation.metrics import MELANOMA, OVERALL, Bools, Sample, sample, scores
 from lesionlab.evaluation.predictions import Floats, Predictions
-
-_MELANOMA = CODES.index("mel")
 
 
 def mcnemar(a_right: Bools, b_right: Bools) -> float:
@@ -53,7 +51,7 @@ def harm(before: Predictions, after: Predictions, rows: Bools | None = None) -> 
     """
     check_same_images(before, after)
     counted = np.ones(len(before), dtype=bool) if rows is None else rows
-    melanoma = counted & (before.truth == _MELANOMA)
+    melanoma = counted & (before.truth == MELANOMA)
     was, now = before.predicted == before.truth, after.predicted == after.truth
     return {
         **_changes(before, after, counted),

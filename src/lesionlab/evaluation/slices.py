@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionlab.diagnoses import CODES, MALIGNANT
+from lesionlab.diagnoses import CODES
 from lesionlab.errors import UsageError
-from lesionlab.evaluation.metrics import Bools, Ranking, auroc, ranking, ratio
+from lesionlab.evaluation.metrics import IS_MALIGNANT, MELANOMA, Bools, Ranking, auroc, from_confusion, ranking, ratio
 from lesionlab.evaluation.predictions import Floats, Ints, Predictions
 
 METRICS: dict[str, str] = {
@@ -24,8 +24,6 @@ METRICS: dict[str, str] = {
 SHARED = "balanced accuracy over shared classes"
 
 _K = len(CODES)
-_MELANOMA = CODES.index("mel")
-_MALIGNANT: Bools = np.isin(CODES, MALIGNANT)
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,8 @@ def cut(predictions: Predictions, terms: Floats, chosen: Bools, guard: Guard) ->
     return Slice(
         np.flatnonzero(chosen),
         terms[chosen],
-        ranking(p[:, _MELANOMA], truth == _MELANOMA),
-        ranking(p[:, _MALIGNANT].sum(axis=1), _MALIGNANT[truth]),
+        ranking(p[:, MELANOMA], truth == MELANOMA),
+        ranking(p[:, IS_MALIGNANT].sum(axis=1), IS_MALIGNANT[truth]),
         _too_few(counts, guard),
         counts >= guard.kind,
     )
@@ -71,7 +69,7 @@ def cut(predictions: Predictions, terms: Floats, chosen: Bools, guard: Guard) ->
 
 def _too_few(counts: Ints, guard: Guard) -> dict[str, str]:
     """Return metric -> why images with so many of each diagnosis (7,) are too few for it."""
-    images, melanomas, malignant = int(counts.sum()), int(counts[_MELANOMA]), int(counts[_MALIGNANT].sum())
+    images, melanomas, malignant = int(counts.sum()), int(counts[MELANOMA]), int(counts[IS_MALIGNANT].sum())
     if images < guard.images:
         return dict.fromkeys(METRICS, f"{_plural(images, 'image')}, {guard.images} needed")
     kinds = {
@@ -103,18 +101,16 @@ def values(of: Slice, weights: Floats, shared: Bools) -> dict[str, Floats]:
     own = weights[:, of.rows]
     sums = own @ of.terms
     confusion, gaps = sums[:, : _K * _K].reshape(-1, _K, _K), sums[:, _K * _K + 2 :]
-    support = confusion.sum(axis=2)
-    recall = ratio(np.diagonal(confusion, axis1=1, axis2=2), support)
-    rest = support.sum(axis=1) - support[:, _MELANOMA]
-    false_alarms = confusion[:, :, _MELANOMA].sum(axis=1) - confusion[:, _MELANOMA, _MELANOMA]
+    per_class = from_confusion(confusion)
+    recall = per_class["recall"]
     return {
         "balanced_accuracy": _mean(recall, of.classes),
         SHARED: _mean(recall, shared),
-        "melanoma_sensitivity": recall[:, _MELANOMA],
-        "melanoma_specificity": ratio(rest - false_alarms, rest),
+        "melanoma_sensitivity": recall[:, MELANOMA],
+        "melanoma_specificity": per_class["specificity"][:, MELANOMA],
         "melanoma_auroc": auroc(of.melanoma, own),
         "malignant_auroc": auroc(of.malignant, own),
-        "ece": ratio(np.abs(gaps).sum(axis=1), support.sum(axis=1)),
+        "ece": ratio(np.abs(gaps).sum(axis=1), confusion.sum(axis=(1, 2))),
     }
 
 

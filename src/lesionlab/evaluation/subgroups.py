@@ -25,11 +25,10 @@ from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError
 from lesionlab.evaluation.groups import UNKNOWN, Groups
 from lesionlab.evaluation.intervals import LEVEL, check_resamples, measured
-from lesionlab.evaluation.metrics import Bools, sample
+from lesionlab.evaluation.metrics import LOWER_IS_BETTER, Bools, sample
 from lesionlab.evaluation.predictions import Floats, Ints, Predictions
 from lesionlab.evaluation.slices import METRICS, SHARED, Guard, Slice, cut, values
 
-LOWER_IS_BETTER = frozenset({"ece"})
 UNTESTED = frozenset({"ece"})
 """Metrics that are larger by chance in a small group."""
 

@@ -73,8 +73,8 @@ def known_answers(
 def _known(file: Path, predictor: Predictor, packed: Pack, chosen: Sequence[Case]) -> Predictions | None:
     if not file.is_file():
         return None
-    found, ids = read_predictions(file), {case.image_id for case in chosen}
-    if found.image_ids != tuple(case.image_id for case in packed.cases if case.image_id in ids):
+    found = read_predictions(file)
+    if found.image_ids != tuple(case.image_id for case in packed.readable(chosen)):
         return None
     now = predict_cases(predictor, packed, chosen[:CHECKED])
     row = {name: number for number, name in enumerate(found.image_ids)}

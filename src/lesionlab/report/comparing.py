@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lesionlab.data.cases import write_rows
 from lesionlab.errors import DataError
-from lesionlab.evaluation.comparing import LOWER_IS_BETTER, METRICS, compare
+from lesionlab.evaluation.comparing import METRICS, compare
+from lesionlab.evaluation.metrics import LOWER_IS_BETTER
 from lesionlab.evaluation.predictions import read_predictions
 from lesionlab.files import write_json
 from lesionlab.report.asking import answers_file
 from lesionlab.report.figures import COLOURS, MEDIUM, SMALL, figure, save
 from lesionlab.report.parts import run_folder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FILES: tuple[str, ...] = ("comparison.json", "comparison.csv", "differences.png")
 """What `compare_models` writes."""
@@ -85,7 +89,7 @@ def draw_differences(result: Mapping[str, Any], path: Path) -> None:
     save(drawn, path)
 
 
-def _differences(axes: Any, rows: Mapping[str, Mapping[str, Any]]) -> None:
+def _differences(axes: Axes, rows: Mapping[str, Mapping[str, Any]]) -> None:
     axes.axvline(0, color="0.6", linewidth=1)
     for place, row in enumerate(rows.values()):
         value, low, high = (row["difference"][key] for key in ("value", "low", "high"))

@@ -1,9 +1,7 @@
-"""A trained model on one part of a source: predictions, figures with intervals, and the count of looks at a test."""
+"""A trained model on one part of a source: predictions, and figures with intervals."""
 
 from __future__ import annotations
 
-import datetime
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +9,17 @@ from typing import Any
 
 from lesionlab.data.cases import Case
 from lesionlab.data.packs import Pack
-from lesionlab.data.splits import Split
-from lesionlab.errors import UsageError
 from lesionlab.evaluation.decided import evaluate_decisions
 from lesionlab.evaluation.groups import case_groups
 from lesionlab.evaluation.predictions import Floats, Predictions, read_predictions
-from lesionlab.files import disk_error, read_text
-from lesionlab.models.bundle import Bundle
-from lesionlab.models.composite import Composite, read_model
+from lesionlab.models.composite import Composite
 from lesionlab.models.decisions import Decisions
 from lesionlab.prediction.predictor import Predictor, combined
 from lesionlab.report.asking import answers_file, joined, known_answers, predict_cases, probabilities_of
 from lesionlab.report.evaluation import write_evaluation, write_questions
-from lesionlab.report.parts import PARTS, Counted, Images, part_images, run_folder, split_of
+from lesionlab.report.opened import Opened, open_part
+from lesionlab.report.parts import Counted, Images
 from lesionlab.report.subgroups import write_subgroups
-
-LOOKS = "looks.jsonl"
 
 CROSS_FITTED = "cross-fitted.csv"
 """What a combined model that was fitted on the validation images answers to each, fitted without its lesion."""
@@ -68,27 +61,16 @@ def evaluate_model(
 
     Parameters
     ----------
-    model : run folder or model folder, of one model or of several combined; a run folder, and a folder where a
-        combined model and its split.csv lie, brings the split that it was trained with.
-    part : one of `PARTS`; "all" takes every labelled image, whatever the split says.
-    split_file : the split, where the model has no run folder; it must be the one that the model was trained with.
+    model, part, split_file, out, resamples : see `report.opened.open_part`.
     views : test-time views, the model's own number where None.
-    out : where to write; RUN/evaluation/PART where None.
     command : noted beside each look at the test images.
     members : run folders of a combined model's members, whose answers lie there if they were evaluated on that part.
 
-    Raises `UsageError` for options that do not fit together, `DataError` for a source that does not hold the split's
-    images or a split that is not the model's, `ModelError` for a model that cannot be used.
+    Raises as `open_part` does.
     """
-    if part not in PARTS:
-        raise UsageError(f"--split {part}: no such part", f"parts are {', '.join(PARTS)}")
-    described, run = read_model(model), run_folder(model)
-    folder = out or (run / "evaluation" / part if run else None)
-    if folder is None:
-        raise UsageError(f"{model}: has no run folder to write into", "name a folder with --out")
-    split = split_of(described, run, part, split_file)
-    packed, chosen = part_images(described, split, images, part)
-    crossed = cross_fitted(described, run, part) if views is None else None
+    opened = open_part(model, images, part, split_file, out, resamples)
+    described, packed, chosen = opened.model, opened.pack, opened.cases
+    crossed = cross_fitted(opened) if views is None else None
     if crossed:
         cases, probabilities = answered(packed, chosen, crossed)
     elif members and views is None and isinstance(described, Composite):
@@ -99,24 +81,27 @@ def evaluate_model(
         predictions = joined(cases, probabilities)
         decided = None if crossed else _decided(described.decisions, packed, predictions, resamples)
         title = f"{described.title}, {part}"
-        result = write_evaluation(folder, predictions, resamples, title=title, decided=decided)
-        write_subgroups(folder, predictions, case_groups(cases), resamples)
+        result = write_evaluation(opened.folder, predictions, resamples, title=title, decided=decided)
+        write_subgroups(opened.folder, predictions, case_groups(cases), resamples)
     else:
-        result = write_questions(folder, cases, probabilities, resamples)
+        result = write_questions(opened.folder, cases, probabilities, resamples)
     names = [case.image_id for case in cases]
-    looks = note_look(run, split, names, part, command) if run and split else None
+    looks = opened.note_look(names, command)
     left_out = tuple(problem.image_id for problem in packed.left_out)
     fitted_on = described.training.get("fitted_on", {}).get("part")
+    split = opened.split
     fitted = bool(fitted_on and split and any(split.parts.get(name) == fitted_on for name in names))
-    trained_on = _trained_on(split, names)
-    return Evaluation(part, folder, result, left_out, trained_on, looks, crossed is not None, fitted and not crossed)
+    return Evaluation(
+        part, opened.folder, result, left_out, opened.trained_on(names), looks, crossed is not None,
+        fitted and not crossed,
+    )  # fmt: skip
 
 
-def cross_fitted(model: Bundle | Composite, run: Path | None, part: str) -> Predictions | None:
+def cross_fitted(opened: Opened) -> Predictions | None:
     """Return a combined model's answers by cross-fitting to the part that it was fitted on; None for any other."""
-    if run is None or model.training.get("fitted_on", {}).get("part") != part or not (run / CROSS_FITTED).is_file():
-        return None
-    return read_predictions(run / CROSS_FITTED)
+    file = opened.run / CROSS_FITTED if opened.run else None
+    fitted_on = opened.model.training.get("fitted_on", {}).get("part")
+    return read_predictions(file) if file and fitted_on == opened.part and file.is_file() else None
 
 
 def _of_members(
@@ -151,27 +136,3 @@ def answered(packed: Pack, chosen: Sequence[Case], known: Predictions) -> tuple[
     ids = {case.image_id for case in chosen} & set(row)
     cases = [case for case in packed.cases if case.image_id in ids]
     return cases, known.probabilities[[row[case.image_id] for case in cases]]
-
-
-def _trained_on(split: Split | None, image_ids: Sequence[str]) -> int | None:
-    return None if split is None else sum(split.parts.get(image_id) == "train" for image_id in image_ids)
-
-
-def note_look(run: Path, split: Split, image_ids: Sequence[str], part: str, command: str) -> int:
-    """Append a line to the run's `LOOKS` when test images are among the predicted, and return how many there are."""
-    path = run / LOOKS
-    lines = read_text(path).splitlines() if path.is_file() else []
-    if any(split.parts.get(image_id) == "test" for image_id in image_ids):
-        look = {
-            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "part": part,
-            "split": split.fingerprint,
-            "command": command,
-        }
-        lines.append(json.dumps(look))
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(lines[-1] + "\n")
-        except OSError as error:
-            raise disk_error(path, error) from error
-    return len(lines)

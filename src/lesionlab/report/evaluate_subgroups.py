@@ -9,19 +9,16 @@ from typing import Any
 
 from lesionlab.data.cases import Case, write_rows
 from lesionlab.data.masks import find_masks, load_mask
-from lesionlab.data.packs import Pack
 from lesionlab.data.traits import SIDE, TRAITS, marked, measure
-from lesionlab.errors import DataError, UsageError
+from lesionlab.errors import DataError
 from lesionlab.evaluation.groups import Groups, case_groups, size_groups, trait_groups
-from lesionlab.evaluation.intervals import check_resamples
 from lesionlab.evaluation.predictions import Predictions
 from lesionlab.evaluation.slices import Guard
-from lesionlab.models.bundle import Bundle
-from lesionlab.models.composite import Composite, read_model
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.asking import answers_file, joined, known_answers, predict_cases
-from lesionlab.report.evaluate_model import answered, cross_fitted, note_look
-from lesionlab.report.parts import PARTS, Images, part_images, run_folder, split_of
+from lesionlab.report.evaluate_model import answered, cross_fitted
+from lesionlab.report.opened import Opened, open_part
+from lesionlab.report.parts import Images
 from lesionlab.report.subgroups import PICTURES, TABLES, draw_subgroups, write_subgroups
 
 AREA = "lesion_area"
@@ -64,24 +61,15 @@ def evaluate_subgroups(
         lies in the run folder and the model still says the same; otherwise the model is asked, which is a look.
     masks : folder of the lesion masks; the source itself where None, and no groups by size where it has none.
 
-    Raises `DataError` for a source that tells diagnoses in part only, and what `evaluate_model` raises.
+    Raises `DataError` for a source that tells diagnoses in part only, and as `open_part` does.
     """
-    if part not in PARTS:
-        raise UsageError(f"--split {part}: no such part", f"parts are {', '.join(PARTS)}")
-    if resamples:
-        check_resamples(resamples)
-    described, run = read_model(model), run_folder(model)
-    folder = out or (answers_file(run, part).parent if run else None)
-    if folder is None:
-        raise UsageError(f"{model}: has no run folder to write into", "name a folder with --out")
-    split = split_of(described, run, part, split_file)
-    packed, chosen = part_images(described, split, images, part)
-    if not all(case.dx for case in chosen):
+    opened = open_part(model, images, part, split_file, out, resamples)
+    described, packed, folder = opened.model, opened.pack, opened.folder
+    if not all(case.dx for case in opened.cases):
         raise DataError(f"{images.data}: diagnoses are known in part only", "groups need images with a diagnosis")
-    readable = [packed.cases[row] for row in packed.rows({case.image_id for case in chosen})]
-    areas = _areas(readable, masks, images)  # before the model is asked, which is a look: masks may be missing
-    predictions, asked = _answers(described, run, part, packed, chosen, images)
-    looks = note_look(run, split, predictions.image_ids, part, command) if asked and run and split else None
+    areas = _areas(packed.readable(opened.cases), masks, images)  # first, because masks may be missing
+    predictions, asked = _answers(opened, images)
+    looks = opened.note_look(predictions.image_ids, command) if asked else None
     known = {case.image_id: case for case in packed.cases}
     cases = [known[image_id] for image_id in predictions.image_ids]
     measured = measure(cases, described.frame_aspect, images.progress)
@@ -93,17 +81,14 @@ def evaluate_subgroups(
     return Subgroups(part, folder, result, asked, looks)
 
 
-def _answers(
-    model: Bundle | Composite, run: Path | None, part: str, packed: Pack, chosen: Sequence[Case], images: Images
-) -> tuple[Predictions, bool]:
-    """Return the model's answers to the chosen cases, and whether it had to be asked for all of them."""
-    crossed = cross_fitted(model, run, part)
-    if crossed:
-        return joined(*answered(packed, chosen, crossed)), False
-    predictor = Predictor(model)
-    files = [answers_file(run, part)] if run else []
-    known = known_answers(files, predictor, packed, chosen)
-    return known or predict_cases(predictor, packed, chosen, images.progress), known is None
+def _answers(opened: Opened, images: Images) -> tuple[Predictions, bool]:
+    """Return the model's answers to the opened images, and whether it had to be asked for all of them."""
+    if crossed := cross_fitted(opened):
+        return joined(*answered(opened.pack, opened.cases, crossed)), False
+    predictor = Predictor(opened.model)
+    files = [answers_file(opened.run, opened.part)] if opened.run else []
+    known = known_answers(files, predictor, opened.pack, opened.cases)
+    return known or predict_cases(predictor, opened.pack, opened.cases, images.progress), known is None
 
 
 def _areas(cases: Sequence[Case], masks: Path | None, images: Images) -> dict[str, float]:

@@ -14,18 +14,18 @@ from lesionlab.data.corruptions import CORRUPTIONS, SEVERITIES, Pixels, corrupt
 from lesionlab.data.packs import Pack
 from lesionlab.data.variations import VARIATIONS, vary
 from lesionlab.diagnoses import CODES
-from lesionlab.errors import DataError, UsageError
-from lesionlab.evaluation.intervals import LEVEL, check_resamples
+from lesionlab.errors import DataError
+from lesionlab.evaluation.intervals import LEVEL
 from lesionlab.evaluation.predictions import Floats, Predictions
 from lesionlab.evaluation.stress import OVERLAYS, corruption_table, flip_table, overlay_table
 from lesionlab.files import write_json
 from lesionlab.models.bundle import Bundle
-from lesionlab.models.composite import Composite, read_model
+from lesionlab.models.composite import Composite
 from lesionlab.prediction.network import dihedral
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.asking import joined
-from lesionlab.report.evaluate_model import note_look
-from lesionlab.report.parts import PARTS, Counted, Images, part_images, run_folder, split_of
+from lesionlab.report.opened import open_part
+from lesionlab.report.parts import Counted, Images
 from lesionlab.report.stress_pictures import draw_curves, draw_sheet
 
 CHUNK = 32
@@ -81,23 +81,16 @@ def stress_model(
     test-time views of each network. folder : where the files lie. seed, bootstrap : how it was made. corruptions,
     flips, overlays : see `evaluation.stress`.
 
-    Raises `UsageError` for options that do not fit together, `DataError` for a source without the part's images or
-    without diagnoses, `ModelError` for a model that cannot be used.
+    Raises as `open_part` does, and `DataError` for a source without diagnoses.
     """
-    if part not in PARTS:
-        raise UsageError(f"--split {part}: no such part", f"parts are {', '.join(PARTS)}")
-    if resamples:
-        check_resamples(resamples)
-    described, run = read_model(model), run_folder(model)
-    folder = out or (run / "stress" / part if run else None)
-    if folder is None:
-        raise UsageError(f"{model}: has no run folder to write into", "name a folder with --out")
-    predictor, split = Predictor(described, views), split_of(described, run, part, split_file)
-    packed, cases = part_images(described, split, images, part)
-    known = _readable(packed, labelled(cases, str(images.data)))
+    opened = open_part(model, images, part, split_file, out, resamples, "stress")
+    described, packed = opened.model, opened.pack
+    predictor, known = Predictor(described, views), packed.readable(labelled(opened.cases, str(images.data)))
+    if not known:
+        raise DataError("none of the images can be read", "see: lesionlab data check")
     chosen = stratified(known, count, seed)
     names = [case.image_id for case in chosen]
-    draw_sheet(packed.pixels[packed.rows({names[0]})], names[0], folder / SHEET, seed)
+    draw_sheet(packed.pixels[packed.rows({names[0]})], names[0], opened.folder / SHEET, seed)
     answers = ask_changed(predictor, packed, chosen, seed, images.progress)
     result = {
         "model": described.title,
@@ -105,16 +98,16 @@ def stress_model(
         **_counts(chosen),
         "chosen_of": len(known),
         "left_out": [problem.image_id for problem in packed.left_out],
-        "trained_on": None if split is None else sum(split.parts.get(name) == "train" for name in names),
-        "looks": note_look(run, split, names, part, command) if run and split else None,
+        "trained_on": opened.trained_on(names),
+        "looks": opened.note_look(names, command),
         "views": _views(described, views),
-        "folder": str(folder),
+        "folder": str(opened.folder),
         "seed": seed,
         "bootstrap": {"resamples": resamples, "seed": 0, "unit": "lesion", "level": LEVEL},
         **tables(described, answers, resamples),
     }
-    write_json(folder / RESULT, result)
-    draw_curves(result["corruptions"], folder / CURVES, f"{described.title}, {part}")
+    write_json(opened.folder / RESULT, result)
+    draw_curves(result["corruptions"], opened.folder / CURVES, f"{described.title}, {part}")
     return result
 
 
@@ -124,15 +117,6 @@ def _counts(cases: Sequence[Case]) -> dict[str, Any]:
         "lesions": len({case.lesion_id for case in cases}),
         "per_class": {code: sum(case.dx == code for case in cases) for code in CODES},
     }
-
-
-def _readable(packed: Pack, cases: Sequence[Case]) -> list[Case]:
-    """Return those of the cases that are in the pack, in its order."""
-    ids = {case.image_id for case in cases}
-    found = [case for case in packed.cases if case.image_id in ids]
-    if not found:
-        raise DataError("none of the images can be read", "see: lesionlab data check")
-    return found
 
 
 def _views(model: Bundle | Composite, views: int | None) -> list[int]:

@@ -25,6 +25,7 @@ from lesionlab.evaluation.metrics import OVERALL
 from lesionlab.evaluation.paired import difference, mean_difference
 from lesionlab.evaluation.predictions import Predictions, read_predictions
 from lesionlab.files import read_json, write_json
+from lesionlab.report.asking import answers_file
 from lesionlab.report.evaluate_model import evaluate_model
 from lesionlab.report.parts import Images
 from lesionlab.study.arms import ARMS, make_arms
@@ -156,7 +157,7 @@ def _predictions(of: Experiment, run: Path, progress: Callable[[str, int, int], 
     if not is_judged(run):
         images = Images(of.data, of.source, of.cache, of.skip_bad, progress)
         evaluate_model(run, images, "test", resamples=of.resamples, command=" ".join(sys.argv))
-    return read_predictions(run / "evaluation" / "test" / "predictions.csv")
+    return read_predictions(answers_file(run, "test"))
 
 
 def _result(

@@ -23,7 +23,8 @@ from lesionlab.models.cascade import ROUTINGS, Floats, Ints, Pair, route
 from lesionlab.models.composite import BASE, Composite, Ensemble, Mix, card_digests, write_composite
 from lesionlab.models.ensemble import RULES, Fitted
 from lesionlab.models.members import check_members, common_training
-from lesionlab.report.evaluate_model import CROSS_FITTED, LOOKS
+from lesionlab.report.evaluate_model import CROSS_FITTED
+from lesionlab.report.opened import LOOKS
 from lesionlab.report.parts import Images, run_folder
 from lesionlab.training.choosing import validation_figures
 from lesionlab.training.fitting import choose_margin, fit_stacking, fit_weights, out_of_fold
