@@ -15,7 +15,7 @@ from lesionlab.evaluation.evaluate import evaluate
 from lesionlab.evaluation.metrics import OVERALL
 from lesionlab.evaluation.predictions import Predictions, write_predictions
 from lesionlab.files import write_json, write_text
-from lesionlab.study.table import Cell, Table
+from lesionlab.report.table import Cell, Table
 
 NO_WEIGHTS = "ImageNet weights not reachable (file resnet50.a1_in1k.safetensors is missing)"
 PARTS = {"paper": "val", "grouped": "test"}

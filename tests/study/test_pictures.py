@@ -8,8 +8,8 @@ from unittest.mock import patch
 import pytest
 from small_study import add_pictures, write_study
 
+from lesionlab.report.html import Picture
 from lesionlab.study import pictures
-from lesionlab.study.pictures import Picture
 from lesionlab.study.results import Results, read_results
 
 

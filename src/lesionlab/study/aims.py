@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lesionlab.evaluation.paired import difference
+from lesionlab.report.table import NONE, Cell, Table, interval, number, signed
 from lesionlab.study.captions import study_caption
 from lesionlab.study.results import Results, Row, value
-from lesionlab.study.table import NONE, Cell, Table, interval, number, signed
 
 PROTOCOL = "paper"
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from lesionlab.report.table import NONE, Cell, Table, interval, number, signed
 from lesionlab.study.captions import study_caption
 from lesionlab.study.results import METRICS, PROTOCOLS, Results, Row, value, why_missing
-from lesionlab.study.table import NONE, Cell, Table, interval, number, signed
 
 HOW_TO_READ = (
     "Difference: ours minus the paper's; in bold where the paper's value lies outside our 95 % interval "

@@ -7,11 +7,11 @@ from typing import Any
 
 from lesionlab.data.cases import read_rows
 from lesionlab.diagnoses import CODES, NAMES
+from lesionlab.report.table import NONE, Cell, Table, interval, number, signed, sure, texts
 from lesionlab.study.arms import ARMS
 from lesionlab.study.captions import how_trained, study_caption
 from lesionlab.study.comparisons import made_id, minus
 from lesionlab.study.results import METRICS, PROTOCOLS, Results, value, why_missing
-from lesionlab.study.table import NONE, Cell, Table, interval, number, signed, sure, texts
 
 PAPER_IMAGES: dict[str, int] = {
     "nv": 6705, "mel": 1113, "bkl": 1099, "bcc": 514, "akiec": 327, "vasc": 142, "df": 115

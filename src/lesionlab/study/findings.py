@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from lesionlab.report.table import interval, number, signed
 from lesionlab.study.captions import made_of
 from lesionlab.study.looking import colour_finding
 from lesionlab.study.results import PROTOCOLS, Results, Row, value
-from lesionlab.study.table import interval, number, signed
 
 GENERAL = ("row", "ensemble", "mix")
 """The kinds of rows that answer with all seven diagnoses."""

@@ -10,9 +10,9 @@ import numpy as np
 from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.paired import difference, harm
 from lesionlab.evaluation.predictions import Predictions
+from lesionlab.report.table import Cell, Table, interval, signed, sure, texts
 from lesionlab.study.captions import study_caption
 from lesionlab.study.results import METRICS, Results
-from lesionlab.study.table import Cell, Table, interval, signed, sure, texts
 
 
 def ensemble_gains(of: Results) -> Table:

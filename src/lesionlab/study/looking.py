@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lesionlab.report.table import Cell, Table, interval, number, signed, sure, texts
 from lesionlab.study.captions import study_caption
 from lesionlab.study.results import Results
-from lesionlab.study.table import Cell, Table, interval, number, signed, sure, texts
 
 FILE = "attention.json"
 

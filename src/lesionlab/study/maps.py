@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesionlab.diagnoses import CODES, NAMES
+from lesionlab.report.html import Picture
 from lesionlab.study.captions import row_caption, study_caption
-from lesionlab.study.pictures import Picture, taken
+from lesionlab.study.pictures import taken
 from lesionlab.study.results import Results, Row
 
 FOLDER = "gradcam"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,10 @@ from lesionlab.diagnoses import CODES
 from lesionlab.files import read_json, write_bytes
 from lesionlab.models.storage import CARD
 from lesionlab.report import figures
+from lesionlab.report.html import Picture
 from lesionlab.study.captions import row_caption
 from lesionlab.study.diagrams import ensemble_diagram, mix_diagram
 from lesionlab.study.results import PROTOCOLS, Results, Row
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A PNG in the report's folder `figures`.
-
-    text : what it shows, in words. wide : whether it needs the page's width. photographic : whether it shows
-    photographs.
-    """
-
-    path: Path
-    caption: str
-    text: str
-    wide: bool = False
-    photographic: bool = False
-
 
 POPULATION: dict[str, tuple[str, bool]] = {
     "samples": ("Figure 1: sample images of each diagnosis", True),

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from lesionlab.errors import DataError
 from lesionlab.files import write_json, write_text
+from lesionlab.report.html import Picture, render
+from lesionlab.report.markdown import page_markdown
+from lesionlab.report.table import Table, write_table
 from lesionlab.study import aims, comparisons, experiments, gains, looking, maps, pictures, views
 from lesionlab.study.captions import study_caption
 from lesionlab.study.findings import findings
-from lesionlab.study.markdown import page_markdown
-from lesionlab.study.pictures import Picture
 from lesionlab.study.results import PROTOCOLS, Results, read_results
-from lesionlab.study.table import Table, write_table
 
-REPORT, PAGE, MARKDOWN, JSON, TEMPLATE = "report", "index.html", "tables.md", "results.json", "report.html.j2"
-
-PHOTOGRAPH_WIDTH = 1400
-"""Most pixels of a picture of photographs in the page, of which the file beside it has all."""
+REPORT, PAGE, MARKDOWN, JSON, TEMPLATE = "report", "index.html", "tables.md", "results.json", "study.html.j2"
 
 
 def write_report(out: Path, photographs: bool = True, folder: Path | None = None) -> Path:
@@ -106,12 +98,9 @@ def _pictures(of: Results, folder: Path, photographs: bool) -> dict[str, list[Pi
 
 
 def _page(of: Results, tables: dict[str, Table], drawn: dict[str, list[Picture]], photographs: bool) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["data_uri"] = _data_uri
-    source = (resources.files("lesionlab.study") / TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(source).render(
+    return render(
+        TEMPLATE,
+        title=of.state["title"],
         state=of.state,
         tables=tables,
         pictures=drawn,
@@ -135,17 +124,6 @@ def _missing(of: Results) -> list[dict[str, str]]:
         {"label": label, "status": status, "protocol": protocols[0] if len(protocols) < len(of.protocols) else ""}
         for (label, status), protocols in found.items()
     ]
-
-
-def _data_uri(picture: Picture) -> str:
-    """Return a picture as a WebP data URI: charts to the pixel, photographs at a twentieth of their size."""
-    content = io.BytesIO()
-    with Image.open(picture.path) as opened:
-        pixels = opened.convert("RGB")
-    if picture.photographic:
-        pixels.thumbnail((PHOTOGRAPH_WIDTH, pixels.height))
-    pixels.save(content, "WEBP", lossless=not picture.photographic, quality=80)
-    return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode("ascii")
 
 
 def _sweep(folder: Path, kept: Iterable[str]) -> None:

@@ -13,11 +13,11 @@ from lesionlab.evaluation.predictions import read_predictions
 from lesionlab.files import read_json
 from lesionlab.report.evaluate_model import Evaluation, evaluate_model
 from lesionlab.report.parts import Images
+from lesionlab.report.table import Cell, Table, interval, number, signed, sure
 from lesionlab.study.captions import row_caption
 from lesionlab.study.kept import kept
 from lesionlab.study.results import METRICS, Results, Row, read_results
 from lesionlab.study.state import model_digest
-from lesionlab.study.table import Cell, Table, interval, number, signed, sure
 
 FOLDER = "views"
 VIEWS = (1, 4, 8)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from small_study import TABLE
 
-from lesionlab.study.markdown import page_markdown, table_markdown
+from lesionlab.report.markdown import page_markdown, table_markdown
 
 
 def test_a_table() -> None:

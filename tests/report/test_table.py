@@ -7,7 +7,7 @@ from pathlib import Path
 from small_study import TABLE
 
 from lesionlab.data.cases import read_rows
-from lesionlab.study.table import interval, number, signed, sure, write_table
+from lesionlab.report.table import interval, number, signed, sure, write_table
 
 
 def test_spanning_cells_leave_their_places_empty() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lesionlab.study.table import Cell, Table
+from lesionlab.report.table import Cell, Table
 
 
 def table_markdown(table: Table) -> str:
