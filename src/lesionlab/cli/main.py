@@ -21,6 +21,7 @@ from lesionlab.cli import (
     export,
     info,
     predict,
+    report,
     stress,
     study,
     subgroups,
@@ -58,6 +59,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("stress")(stress.stress)
 app.command("subgroups")(subgroups.subgroups)
+app.command("report")(report.report)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)

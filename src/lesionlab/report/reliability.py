@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,15 @@ from lesionlab.evaluation.predictions import Predictions
 from lesionlab.report.figures import COLOURS, LARGE, MEDIUM, SMALL, figure, save
 
 
-def draw_reliability(before: Predictions, after: Predictions, path: Path) -> None:
-    """Draw accuracy against confidence before and after calibrating, side by side; below, how many images there are.
+def draw_reliability(panels: Mapping[str, Predictions], path: Path) -> None:
+    """Draw accuracy against confidence of each panel, title -> answers, side by side; below, how many images there are.
 
     A calibrated model's bars end on the diagonal.
     """
-    drawn = figure(9.0, 5.2)
-    axes = drawn.subplots(2, 2, sharex=True, height_ratios=(4, 1))
+    drawn = figure(max(4.5 * len(panels), 5.0), 5.2)
+    axes = drawn.subplots(2, len(panels), sharex=True, squeeze=False, height_ratios=(4, 1))
     middles = (np.arange(BINS) + 0.5) / BINS
-    for column, (title, predictions) in enumerate((("as trained", before), ("calibrated", after))):
+    for column, (title, predictions) in enumerate(panels.items()):
         found = reliability(predictions)
         upper, lower = axes[0, column], axes[1, column]
         upper.plot([0, 1], [0, 1], color="0.6", linewidth=1)

@@ -11,7 +11,7 @@ from typing import Any
 from lesionlab.errors import DataError
 from lesionlab.evaluation.predictions import Predictions, read_predictions
 from lesionlab.files import read_json, read_text
-from lesionlab.study.passing import without_paths
+from lesionlab.report.passing import without_paths
 from lesionlab.study.siblings import FOLDER, RESULT
 
 Row = dict[str, Any]

@@ -98,7 +98,7 @@ def decide(
         model = model.model_copy(update={"metrics": model.metrics | figures})
     picture = folder / PICTURE if folder else None
     if picture:
-        draw_reliability(before, after, picture)
+        draw_reliability({"as trained": before, "calibrated": after}, picture)
     return Decided(write_decisions(model, decisions), decisions, before, after, picture)
 
 

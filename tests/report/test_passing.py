@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lesionlab.study.passing import without_paths
+from lesionlab.report.passing import without_paths
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""What has been found out about a model, read from its run folder: the evaluation, and whatever was done beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lesionlab.errors import DataError, UsageError
+from lesionlab.evaluation.predictions import Predictions, read_predictions
+from lesionlab.files import read_json, read_text
+from lesionlab.models.bundle import Bundle
+from lesionlab.models.composite import Composite, read_model
+from lesionlab.report.opened import LOOKS
+from lesionlab.report.parts import PARTS, run_folder
+
+
+@dataclass(frozen=True)
+class Study:
+    """One kind of evidence beside the evaluation: its file in a run folder, and the command that makes it."""
+
+    file: str
+    command: str
+
+
+STUDIES: dict[str, Study] = {
+    "subgroups": Study("evaluation/{part}/subgroups.json", "lesionlab subgroups"),
+    "stress": Study("stress/{part}/stress.json", "lesionlab stress"),
+    "shortcuts": Study("shortcuts/{part}/shortcuts.json", "lesionlab shortcuts"),
+    "faithfulness": Study("faithfulness/{part}/faithfulness.json", "lesionlab faithfulness"),
+}
+"""Name -> what it is; `{part}` stands for the part that was judged."""
+
+ELSEWHERE = "evaluation/kept_out/metrics.json"
+"""The evaluation on images of another source that `train --also` kept out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of one model on one part.
+
+    run : its run folder. metrics : of `evaluation.evaluate`, with decisions. studies : name (`STUDIES`) -> what that
+    study wrote; those that were not done are missing. elsewhere : the answers to two-class questions on the images kept
+    out of another source, None without. looks : each time that test images were scored. made : run.json, {} of a
+    combined model.
+    """
+
+    part: str
+    run: Path
+    model: Bundle | Composite
+    metrics: dict[str, Any]
+    predictions: Predictions
+    studies: Mapping[str, dict[str, Any]]
+    elsewhere: dict[str, Any] | None
+    looks: list[dict[str, Any]]
+    made: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """Where the evaluation lies."""
+        return self.run / "evaluation" / self.part
+
+    @property
+    def decided(self) -> dict[str, Any] | None:
+        """What the model's thresholds, sets and abstaining came to; None for a model without."""
+        found: dict[str, Any] | None = self.metrics.get("decisions")
+        return found
+
+    @property
+    def seen(self) -> bool:
+        """Whether the model, or a choice in its making, has seen the judged images."""
+        return self.part != "test"
+
+
+def gather(model: Path, part: str = "test") -> Evidence:
+    """Read what lies in a model's run folder about one part; nothing is asked anew.
+
+    Raises `UsageError` for a model without a run folder and for a part that was not evaluated, `DataError` for files
+    that are damaged or tell another kind of evaluation, `ModelError` for a model that cannot be used.
+    """
+    if part not in PARTS:
+        raise UsageError(f"--split {part}: no such part", f"parts are {', '.join(PARTS)}")
+    described, run = read_model(model), run_folder(model)
+    if run is None:
+        raise UsageError(f"{model}: has no run folder, where evidence lies", "name the folder that training wrote")
+    folder = run / "evaluation" / part
+    if not (folder / "metrics.json").is_file():
+        raise UsageError(
+            f"{folder}: the model was not evaluated on its {part} images",
+            f"first: lesionlab evaluate --model {model} --data SOURCE --split {part}",
+        )
+    metrics = read_json(folder / "metrics.json")
+    if "metrics" not in metrics:
+        raise DataError(f"{folder}: diagnoses are known in part only", "a report is made of images with a diagnosis")
+    paths = {name: run / study.file.format(part=part) for name, study in STUDIES.items()}
+    elsewhere, made = run / ELSEWHERE, run / "run.json"
+    return Evidence(
+        part=part,
+        run=run,
+        model=described,
+        metrics=metrics,
+        predictions=read_predictions(folder / "predictions.csv"),
+        studies={name: read_json(path) for name, path in paths.items() if path.is_file()},
+        elsewhere=read_json(elsewhere) if elsewhere.is_file() else None,
+        looks=_looks(run / LOOKS),
+        made=read_json(made) if made.is_file() else {},
+    )
+
+
+def _looks(path: Path) -> list[dict[str, Any]]:
+    lines = read_text(path).splitlines() if path.is_file() else []
+    try:
+        return [json.loads(line) for line in lines]
+    except json.JSONDecodeError:
+        raise DataError(
+            f"{path}: a line is no JSON", "mend or delete the line; each is one look at test images"
+        ) from None

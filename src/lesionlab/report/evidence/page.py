@@ -1,0 +1,135 @@
+"""The evidence report, written: one HTML file that needs nothing else, figures as PNG, tables as CSV, all as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lesionlab.errors import DataError
+from lesionlab.evaluation.slices import METRICS
+from lesionlab.files import write_bytes, write_json, write_text
+from lesionlab.report.evidence import sides, tables
+from lesionlab.report.evidence.checklist import checklist
+from lesionlab.report.evidence.gathering import Evidence, gather
+from lesionlab.report.evidence.summary import not_asked, summary
+from lesionlab.report.html import Picture, render
+from lesionlab.report.parts import Images
+from lesionlab.report.passing import without_paths
+from lesionlab.report.reliability import draw_reliability
+from lesionlab.report.subgroups import PICTURES as FORESTS
+from lesionlab.report.table import Table, write_table
+
+PAGE, JSON, TEMPLATE = "index.html", "evidence.json", "evidence/evidence.html.j2"
+
+TABLES = (
+    *(tables.quality, tables.per_class, tables.operating, tables.sets, tables.abstaining, tables.elsewhere),
+    *(sides.worst_groups, sides.groups, sides.stress, sides.wavering),
+)
+
+PICTURES: tuple[tuple[str, str, str, str, bool], ...] = (
+    ("quality", "evaluation/{part}/confusion.png", "Confusion matrix", "counts, the truth in rows", False),
+    ("quality", "evaluation/{part}/roc.png", "ROC curves", "sensitivity against 1 - specificity, by diagnosis", False),
+    *(("groups", f"evaluation/{{part}}/{name}", "By group", METRICS[metric], True) for metric, name in FORESTS.items()),
+    ("stress", "stress/{part}/stress_curves.png", "Corrupted photographs", "falls by corruption and severity", True),
+)
+"""Section, file in the run folder, caption, what it shows, and whether it is wide."""
+
+
+def report_model(
+    model: Path, part: str = "test", images: Images | None = None, out: Path | None = None
+) -> tuple[Path, dict[str, str]]:
+    """Write the report of a model's run folder, and return its page and what was not asked, name -> command.
+
+    images : where given, the surest mistakes are shown with maps (needs torch). out : RUN/report/PART where None.
+
+    Raises as `gather`, `mistakes` and `write_evidence` do.
+    """
+    of = gather(model, part)
+    folder = out or of.run / "report" / part
+    _check_folder(folder)
+    shown: list[Picture] = []
+    if images:
+        from lesionlab.report.evidence.photographs import mistakes
+
+        shown = mistakes(of, images, folder / "figures")
+    return write_evidence(of, folder, shown), dict(not_asked(of))
+
+
+def write_evidence(of: Evidence, out: Path, photographs: Iterable[Picture] = ()) -> Path:
+    """Write the report of a model into the folder `out` and return its page, index.html.
+
+    Beside it lie figures/*.png, tables/*.csv and evidence.json, which tell no folder of the machine. `photographs` are
+    further pictures, which show photographs: the page of mistakes, examples. Needs jinja2 and matplotlib.
+
+    Raises `DataError` where `out` holds something that is no such report.
+    """
+    _check_folder(out)
+    shown = {table.name: table for make in TABLES if (table := make(of)).rows}
+    for table in shown.values():
+        write_table(out / "tables" / f"{table.name}.csv", table)
+    drawn = _pictures(of, out / "figures")
+    drawn["photographs"] = list(photographs)
+    write_json(out / JSON, without_paths(content(of)))
+    write_text(out / PAGE, _page(of, shown, drawn))
+    return out / PAGE
+
+
+def _check_folder(out: Path) -> None:
+    if (out / PAGE).exists() and not (out / JSON).is_file():
+        raise DataError(f"{out}: holds a page that is no report of this kind", "choose another --out")
+
+
+def content(of: Evidence) -> dict[str, Any]:
+    """Return all evidence, for JSON.
+
+    Keys: model, part, training (data, split, weights, recipe), made {command, created, versions, machine}, summary,
+    metrics (`evaluation.evaluate`), studies: name -> what that study wrote, elsewhere, looks, checklist: [{list, place,
+    asks, told}], not_asked: [{study, command}].
+    """
+    return {
+        "model": of.model.title,
+        "part": of.part,
+        "training": of.model.training,
+        "made": {key: of.made.get(key) for key in ("command", "created", "versions", "machine")},
+        "summary": summary(of),
+        "metrics": of.metrics,
+        "studies": dict(of.studies),
+        "elsewhere": of.elsewhere,
+        "looks": of.looks,
+        "checklist": [asdict(item) for item in checklist(of)],
+        "not_asked": [{"study": name, "command": command} for name, command in not_asked(of)],
+    }
+
+
+def _pictures(of: Evidence, folder: Path) -> dict[str, list[Picture]]:
+    """Draw the reliability diagram, copy the run folder's pictures beside it, and return all by section."""
+    found: dict[str, list[Picture]] = {section: [] for section, *_ in PICTURES}
+    reliability = folder / "reliability.png"
+    draw_reliability({f"{of.part} images": of.predictions}, reliability)
+    found["calibration"] = [
+        Picture(reliability, "How often answers of each probability are right.", "reliability diagram")
+    ]
+    for section, file, caption, text, wide in PICTURES:
+        source = of.run / file.format(part=of.part)
+        if source.is_file():
+            target = folder / source.name
+            write_bytes(target, source.read_bytes())
+            found[section].append(Picture(target, f"{caption}: {text}.", f"{caption}: {text}", wide))
+    return found
+
+
+def _page(of: Evidence, shown: dict[str, Table], drawn: dict[str, list[Picture]]) -> str:
+    return render(
+        TEMPLATE,
+        title=f"{of.model.title}: evidence on {of.part} images",
+        of=of,
+        tables=shown,
+        pictures=drawn,
+        made=without_paths(of.made),
+        looks=without_paths(of.looks),
+        findings=summary(of),
+        missing=not_asked(of),
+        checklist=checklist(of),
+    )

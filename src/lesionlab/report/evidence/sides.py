@@ -1,0 +1,104 @@
+"""The report's tables of what else was asked of the model: subgroups, stress, shortcuts, heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lesionlab.evaluation.slices import METRICS as GROUP_METRICS
+from lesionlab.evaluation.subgroups import worst_rows
+from lesionlab.report.evidence.gathering import Evidence
+from lesionlab.report.evidence.tables import figure_cell, record
+from lesionlab.report.table import Cell, Table, texts
+
+
+def worst_groups(of: Evidence) -> Table:
+    """Return the worst group by each metric."""
+    found = of.studies.get("subgroups")
+    rows = worst_rows(found) if found else []
+    records = [
+        {"metric": metric, "attribute": row["attribute"], "group": row["group"], **record(row["difference"])}
+        for metric, row in (found["worst"].items() if found else ())
+        if row
+    ]
+    columns = ("figure", "worst group", "against all other images", "allowing for many groups")
+    caption = (
+        "Differences to all other images, with 95 % intervals; the last column widens them for the number of groups "
+        "compared, because the worst of many is worse by chance, too. Groups differ in their diagnoses as well."
+    )
+    return Table("worst_groups", "The worst groups", caption, columns, tuple(map(texts, rows)), tuple(records))
+
+
+def groups(of: Evidence) -> Table:
+    """Return the figures of every group."""
+    found = of.studies.get("subgroups")
+    rows: list[tuple[Cell, ...]] = []
+    records: list[dict[str, Any]] = []
+    every = found["groups"] if found else []
+    for place, row in enumerate(every):
+        first = place == 0 or every[place - 1]["attribute"] != row["attribute"]
+        span = sum(one["attribute"] == row["attribute"] for one in every)
+        counts = (Cell(f"{row['images']:,}", "number"), Cell(f"{row['classes']['mel']:,}", "number"))
+        cells = (figure_cell(row["metrics"][metric], 2) for metric in GROUP_METRICS)
+        head = (Cell(row["attribute"], rows=span),) if first else ()
+        rows.append((*head, Cell(row["group"]), *counts, *cells))
+        told = {k: v for metric in GROUP_METRICS for k, v in record(row["metrics"][metric], f"{metric}_").items()}
+        records.append({"attribute": row["attribute"], "group": row["group"], "images": row["images"], **told})
+    guard = found["guard"] if found else {"images": 0, "kind": 0}
+    caption = (
+        f"Groups of fewer than {guard['images']} images, and figures of fewer than {guard['kind']} of a kind, are told "
+        "as too few."
+    )
+    columns = ("by", "group", "images", "melanomas", *GROUP_METRICS.values())
+    return Table("groups", "Every group", caption, columns, tuple(rows), tuple(records))
+
+
+def stress(of: Evidence) -> Table:
+    """Return how far balanced accuracy and melanoma sensitivity fall under each corruption, by severity."""
+    found = of.studies.get("stress")
+    corruptions: Mapping[str, Any] = found["corruptions"]["by_name"] if found else {}
+    keys = ("balanced_accuracy_drop", "melanoma_sensitivity_drop")
+    ordered = sorted(corruptions.items(), key=lambda item: -(item[1]["mean"][keys[0]]["value"] or 0))
+    rows, records = [], []
+    for name, one in ordered:
+        mildest, worst = one["severities"][0], one["severities"][-1]
+        cells = (one["mean"][keys[0]], mildest[keys[0]], worst[keys[0]], one["mean"][keys[1]])
+        rows.append((Cell(name), *(figure_cell(cell, 2) for cell in cells)))
+        for row in one["severities"]:
+            falls = {key: value for name in keys for key, value in record(row[name], f"{name}_").items()}
+            records.append({"corruption": name, "severity": row["severity"], **falls})
+    accuracy, sensitivity = "balanced accuracy falls by", "melanoma sensitivity falls by"
+    columns = ("corruption", f"{accuracy}, mean of 5", "severity 1", "severity 5", f"{sensitivity}, mean of 5")
+    caption = f"{_chosen(found)} A fall is relative: .10 means that a tenth is lost."
+    return Table("stress", "Corrupted photographs", caption, columns, tuple(rows), tuple(records))
+
+
+def wavering(of: Evidence) -> Table:
+    """Return how often small changes flip the answer, and what drawings over benign lesions do."""
+    found = of.studies.get("stress")
+    figures: dict[str, tuple[Any, str]] = {}
+    if found:
+        flips, overlays = found["flips"], found["overlays"]
+        aim = f"below {flips['aim']:.3f}: {_reached(flips)}"
+        figures["diagnoses that a small change flips, mean over changes"] = (flips["mean"], aim)
+        figures |= {f"... {kind} changes": (figure, "") for kind, figure in flips["kinds"].items()}
+        figures["images whose diagnosis at least one change flips"] = (flips["any"], "")
+        if "largest" in overlays:
+            largest = overlays["largest"]
+            name = f"more benign lesions called malignant, {largest['overlay']} of severity {largest['severity']}"
+            figures[name] = (largest["rise"], f"at most {overlays['aim']:.2f}: {_reached(overlays)}")
+    rows = tuple((Cell(name), figure_cell(figure), Cell(aim)) for name, (figure, aim) in figures.items())
+    records = tuple({"figure": name, **record(figure)} for name, (figure, _) in figures.items())
+    columns = ("figure", "value [95 % interval]", "aim")
+    return Table("wavering", "Small changes, and drawings over benign lesions", _chosen(found), columns, rows, records)
+
+
+def _reached(found: Mapping[str, Any]) -> str:
+    return "reached" if found["met"] else "missed"
+
+
+def _chosen(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return ""
+    rest = "" if found["images"] == found["chosen_of"] else f" of {found['chosen_of']:,}, chosen by diagnosis"
+    return f"{found['images']:,} images{rest}."

@@ -1,0 +1,140 @@
+"""The report's tables of how good the answers are: all figures, each diagnosis, thresholds, prediction sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lesionlab.evaluation.evaluate import LABELS
+from lesionlab.evaluation.metrics import PER_CLASS
+from lesionlab.report.evidence.gathering import Evidence
+from lesionlab.report.table import NONE, Cell, Table, interval, number
+
+Figure = Mapping[str, Any]
+"""{value, low, high}"""
+
+
+def figure_cell(figure: Figure | None, digits: int = 3) -> Cell:
+    """Return a figure with its interval as one cell; a dash where there is none, its reason where it is undefined."""
+    if figure is None or figure.get("value") is None:
+        return Cell((figure or {}).get("too_few", NONE), "missing" if (figure or {}).get("too_few") else "number")
+    return Cell(number(figure["value"], digits), "number", interval(figure, digits, ""))
+
+
+def record(figure: Figure | None, prefix: str = "") -> dict[str, Any]:
+    """Return a figure's numbers for CSV."""
+    return {f"{prefix}{key}": (figure or {}).get(key) for key in ("value", "low", "high")}
+
+
+def judged(of: Evidence) -> str:
+    """Return in words which images judge, for captions."""
+    boot = of.metrics["bootstrap"]
+    images, lesions = of.metrics["images"], of.metrics["lesions"]
+    return (
+        f"{images:,} {of.part} images of {lesions:,} lesions; 95 % intervals from {boot['resamples']:,} bootstrap "
+        f"resamples of lesions."
+    )
+
+
+def quality(of: Evidence) -> Table:
+    """Return every overall figure with its interval."""
+    return _named("quality", "All figures", judged(of), of.metrics["metrics"], LABELS)
+
+
+def per_class(of: Evidence) -> Table:
+    """Return each diagnosis' counts and figures."""
+    rows, records = [], []
+    names = [name for name in PER_CLASS if all(name in row for row in of.metrics["per_class"].values())]
+    for code, row in of.metrics["per_class"].items():
+        counts = [Cell(f"{row[key]:,}", "number") for key in ("images", "lesions", "predicted")]
+        rows.append((Cell(row["name"]), *counts, *(figure_cell(row[name], 2) for name in names)))
+        told = {key: value for name in names for key, value in record(row[name], f"{name}_").items()}
+        records.append({"code": code, **{key: row[key] for key in ("images", "lesions", "predicted")}, **told})
+    columns = ("diagnosis", "images", "lesions", "answered", *(_PER_CLASS.get(name, name) for name in names))
+    caption = f"Each diagnosis against the others, by the likeliest answer. {judged(of)}"
+    return Table("per_class", "Each diagnosis", caption, columns, tuple(rows), tuple(records))
+
+
+_PER_CLASS: dict[str, str] = {"auroc": "AUROC", "f1": "F1", "auprc": "AUPRC", "npv": "NPV"}
+
+
+def operating(of: Evidence) -> Table:
+    """Return the operating points: what they had on validation, and what they came to on the judged images."""
+    points = of.model.decisions.operating if of.model.decisions else []
+    found = (of.decided or {}).get("operating", [])
+    rows, records = [], []
+    for point, here in zip(points, found, strict=False):
+        before = (number(point.threshold), number(point.sensitivity, 2), number(point.specificity, 2))
+        after = [figure_cell(here[name], 2) for name in ("sensitivity", "specificity")]
+        rows.append((Cell(f"{point.target}, {point.aim}"), *(Cell(text, "number") for text in before), *after))
+        records.append(
+            point.model_dump(include={"target", "aim", "threshold"})
+            | {"validation_sensitivity": point.sensitivity, "validation_specificity": point.specificity}
+            | record(here["sensitivity"], "sensitivity_")
+            | record(here["specificity"], "specificity_")
+        )
+    columns = (
+        "chosen for",
+        "threshold",
+        "sensitivity, validation",
+        "specificity, validation",
+        "sensitivity",
+        "specificity",
+    )
+    caption = f"Thresholds were fixed on validation images and carried over. {judged(of)}"
+    return Table("operating", "Operating points", caption, columns, tuple(rows), tuple(records))
+
+
+def sets(of: Evidence) -> Table:
+    """Return how often prediction sets hold the truth, in all and for each diagnosis."""
+    found = (of.decided or {}).get("sets")
+    figures = {"all images": found["covered"], **found["per_class"]} if found else {}
+    size = f" A set holds {found['size']['value']:.2f} diagnoses on average." if found else ""
+    meant = f"They are meant to hold it in {found['coverage']:.0%} of the images of each diagnosis." if found else ""
+    return _named("sets", "Prediction sets that hold the truth", f"{meant}{size} {judged(of)}", figures)
+
+
+def abstaining(of: Evidence) -> Table:
+    """Return what abstaining costs and gains, and what is turned away."""
+    found = (of.decided or {}).get("abstaining")
+    figures: dict[str, Figure] = {}
+    if found:
+        share = f"{found['least_certain']['share']:.0%}"
+        figures = {
+            "images of which it abstains, as not certain": found["abstained"],
+            "balanced accuracy of all answers": found["balanced_accuracy"],
+            "balanced accuracy where it does not abstain": found["answered"],
+            "difference": found["gain"],
+            f"balanced accuracy without the {share} least certain": found["least_certain"]["answered"],
+            f"difference without the {share} least certain": found["least_certain"]["gain"],
+            "images turned away as no dermoscopy": (of.decided or {}).get("turned_away") or {},
+        }
+    limit = f"It abstains below {found['below']:.1%}. " if found else ""
+    return _named("abstaining", "Abstaining", f"{limit}{judged(of)}", figures)
+
+
+def elsewhere(of: Evidence) -> Table:
+    """Return the two-class questions on images of another source that were kept out of training and choices."""
+    found = of.elsewhere or {"questions": {}, "images": 0}
+    rows, records = [], []
+    for name, row in found["questions"].items():
+        counts = (Cell(f"{row['images']:,}", "number"), Cell(f"{row['positives']:,}", "number"))
+        last = Cell(row["undefined"], "missing") if "undefined" in row else figure_cell(row["auroc"])
+        rows.append((Cell(name), *counts, last))
+        records.append(
+            {"question": name, "images": row["images"], "positives": row["positives"], **record(row.get("auroc"))}
+        )
+    caption = f"{found['images']:,} images that took no part in training or in any choice."
+    columns = ("question", "images", "yes", "AUROC")
+    return Table("elsewhere", "Images of another source", caption, columns, tuple(rows), tuple(records))
+
+
+def _named(
+    name: str, title: str, caption: str, figures: Mapping[str, Figure], labels: Mapping[str, str] | None = None
+) -> Table:
+    """Return a table of figures by name."""
+    labels = labels or {}
+    shown: Sequence[str] = [key for key in labels if key in figures] + [key for key in figures if key not in labels]
+    rows = tuple((Cell(labels.get(key, key.replace("_", " "))), figure_cell(figures[key])) for key in shown)
+    records = tuple({"figure": key, **record(figures[key])} for key in shown)
+    return Table(name, title, caption, ("figure", "value [95 % interval]"), rows, records)

@@ -1,0 +1,33 @@
+"""The tables of subgroups and stress hold what those studies found."""
+
+from __future__ import annotations
+
+from lesionlab.report.evidence import sides
+from lesionlab.report.evidence.gathering import Evidence
+
+
+def test_groups_stand_under_what_they_are_made_by(full: Evidence) -> None:
+    found, table = full.studies["subgroups"], sides.groups(full)
+    assert [row["group"] for row in table.records] == [row["group"] for row in found["groups"]]
+    assert all(len(line) == len(table.columns) for line in table.grid())
+    heads = [line[0].text for line in table.grid() if line[0]]
+    assert heads == list(dict.fromkeys(row["attribute"] for row in found["groups"]))
+    assert len(sides.worst_groups(full).rows) == sum(row is not None for row in found["worst"].values())
+
+
+def test_the_corruption_that_hurts_most_stands_first(full: Evidence) -> None:
+    found, table = full.studies["stress"]["corruptions"]["by_name"], sides.stress(full)
+    falls = [found[row[0].text]["mean"]["balanced_accuracy_drop"]["value"] for row in table.rows]
+    assert len(falls) == 12 and falls == sorted(falls, reverse=True)
+    assert len(table.records) == 60 and {row["severity"] for row in table.records} == {1, 2, 3, 4, 5}
+
+
+def test_small_changes_stand_beside_their_aim(full: Evidence) -> None:
+    flips, table = full.studies["stress"]["flips"], sides.wavering(full)
+    assert table.records[0]["value"] == flips["mean"]["value"]
+    assert table.rows[0][2].text == f"below 0.065: {'reached' if flips['met'] else 'missed'}"
+
+
+def test_what_was_not_asked_has_no_table(bare: Evidence) -> None:
+    for make in (sides.groups, sides.worst_groups, sides.stress, sides.wavering):
+        assert make(bare).rows == ()
