@@ -16,6 +16,7 @@ from lesionlab.cli import (
     compare,
     data,
     demo,
+    doubts,
     evaluate,
     explain,
     export,
@@ -59,6 +60,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("stress")(stress.stress)
 app.command("subgroups")(subgroups.subgroups)
+app.command("doubts")(doubts.doubts)
 app.command("report")(report.report)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
