@@ -1,4 +1,4 @@
-"""The study's tables as Markdown, for a README or a page of documentation."""
+"""Tables as Markdown, for a README or a page of documentation."""
 
 from __future__ import annotations
 

@@ -52,6 +52,17 @@ def _split(of: Evidence) -> str:
     return f"protocol {split.get('protocol', '?')}, seed {split.get('seed', '?')}, {split['fingerprint']}: {parts}"
 
 
+def _people(of: Evidence) -> str:
+    by = [name for name in of.people.get("groups", {}) if name != "diagnosis"]
+    return f"counts by part and {', '.join(by)}" if by else ""
+
+
+def _labels(of: Evidence) -> str:
+    found = of.people.get("groups", {}).get("dx_type", {})
+    total = sum(sum(counts.values()) for counts in found.values())
+    return ", ".join(f"{name} {sum(counts.values()) / total:.0%}" for name, counts in found.items())
+
+
 def _classes(of: Evidence) -> str:
     return ", ".join(f"{code} {of.metrics['per_class'][code]['images']}" for code in CODES)
 
@@ -164,7 +175,7 @@ TRIPOD: tuple[tuple[str, str, Told | None], ...] = (
     ("6c", "Treatments", None),
     ("7", "How data were prepared", _preprocessing),
     ("8a", "The outcome, and how it was found out", lambda of: "seven diagnoses: " + ", ".join(CODES)),
-    ("8b", "Who judged the outcome, if that takes skill", None),
+    ("8b", "Who judged the outcome, if that takes skill", _labels),
     ("8c", "Whether they were blinded", None),
     ("9a", "Choice of predictors", lambda of: "the photograph alone"),
     ("9b", "Definition of predictors", _preprocessing),
@@ -189,8 +200,8 @@ TRIPOD: tuple[tuple[str, str, Told | None], ...] = (
     ("18f", "Sharing of code", _open_science),
     ("19", "Involvement of patients and the public", None),
     ("20a", "Flow of participants", _split),
-    ("20b", "Characteristics of participants", _classes),
-    ("20c", "Comparison with development data", None),
+    ("20b", "Characteristics of participants", _people),
+    ("20c", "Comparison with development data", _people),
     ("21", "Numbers in each analysis", _classes),
     ("22", "The full model", _weights),
     ("23a", "Performance with intervals, in groups too", _performance),
@@ -211,14 +222,14 @@ CLEAR_DERM: tuple[tuple[str, str, Told | None], ...] = (
     ("data", "Preprocessing", _preprocessing),
     ("data", "Synthetic images", None),
     ("data", "Whether the images are public", _data),
-    ("data", "Patients: age, sex, site", _fairness),
+    ("data", "Patients: age, sex, site", _people),
     ("data", "Skin tone", None),
     ("data", "Partitions, kept apart by patient or lesion", _split),
     ("data", "Size of training and test sets", _split),
     ("data", "A test set of another clinic", _elsewhere),
     ("data", "Distribution of diagnoses", _classes),
     ("data", "Images that are none of the diagnoses", _outliers),
-    ("technique", "How labels were made, share by histology", None),
+    ("technique", "How labels were made, share by histology", _labels),
     ("technique", "Development of the algorithm", _recipe),
     ("technical assessment", "How it can be evaluated by others", _open_science),
     ("technical assessment", "Measures with intervals", _performance),

@@ -13,6 +13,7 @@ from lesionlab.evaluation.predictions import Predictions, read_predictions
 from lesionlab.files import read_json, read_text
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite, read_model
+from lesionlab.report.evidence.people import people
 from lesionlab.report.opened import LOOKS
 from lesionlab.report.parts import PARTS, run_folder
 
@@ -44,7 +45,7 @@ class Evidence:
     run : its run folder. metrics : of `evaluation.evaluate`, with decisions. studies : name (`STUDIES`) -> what that
     study wrote; those that were not done are missing. elsewhere : the answers to two-class questions on the images kept
     out of another source, None without. looks : each time that test images were scored. made : run.json, {} of a
-    combined model.
+    combined model. people : who is in its data, {} where it has no case table.
     """
 
     part: str
@@ -56,11 +57,7 @@ class Evidence:
     elsewhere: dict[str, Any] | None
     looks: list[dict[str, Any]]
     made: dict[str, Any]
-
-    @property
-    def folder(self) -> Path:
-        """Where the evaluation lies."""
-        return self.run / "evaluation" / self.part
+    people: dict[str, Any]
 
     @property
     def decided(self) -> dict[str, Any] | None:
@@ -106,6 +103,7 @@ def gather(model: Path, part: str = "test") -> Evidence:
         elsewhere=read_json(elsewhere) if elsewhere.is_file() else None,
         looks=_looks(run / LOOKS),
         made=read_json(made) if made.is_file() else {},
+        people=people(run),
     )
 
 

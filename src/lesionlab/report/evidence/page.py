@@ -13,6 +13,7 @@ from lesionlab.files import write_bytes, write_json, write_text
 from lesionlab.report.evidence import sides, tables
 from lesionlab.report.evidence.checklist import checklist
 from lesionlab.report.evidence.gathering import Evidence, gather
+from lesionlab.report.evidence.people import data_card, people_table
 from lesionlab.report.evidence.summary import not_asked, summary
 from lesionlab.report.html import Picture, render
 from lesionlab.report.parts import Images
@@ -22,10 +23,12 @@ from lesionlab.report.subgroups import PICTURES as FORESTS
 from lesionlab.report.table import Table, write_table
 
 PAGE, JSON, TEMPLATE = "index.html", "evidence.json", "evidence/evidence.html.j2"
+DATA_CARD = "data_card.md"
 
 TABLES = (
     *(tables.quality, tables.per_class, tables.operating, tables.sets, tables.abstaining, tables.elsewhere),
     *(sides.worst_groups, sides.groups, sides.stress, sides.wavering),
+    lambda of: people_table(of.people),
 )
 
 PICTURES: tuple[tuple[str, str, str, str, bool], ...] = (
@@ -72,6 +75,7 @@ def write_evidence(of: Evidence, out: Path, photographs: Iterable[Picture] = ())
     drawn = _pictures(of, out / "figures")
     drawn["photographs"] = list(photographs)
     write_json(out / JSON, without_paths(content(of)))
+    write_text(out / DATA_CARD, data_card(of.model.training, of.people))
     write_text(out / PAGE, _page(of, shown, drawn))
     return out / PAGE
 
@@ -85,8 +89,8 @@ def content(of: Evidence) -> dict[str, Any]:
     """Return all evidence, for JSON.
 
     Keys: model, part, training (data, split, weights, recipe), made {command, created, versions, machine}, summary,
-    metrics (`evaluation.evaluate`), studies: name -> what that study wrote, elsewhere, looks, checklist: [{list, place,
-    asks, told}], not_asked: [{study, command}].
+    metrics (`evaluation.evaluate`), studies: name -> what that study wrote, elsewhere, people (`people.people`), looks,
+    checklist: [{list, place, asks, told}], not_asked: [{study, command}].
     """
     return {
         "model": of.model.title,
@@ -97,6 +101,7 @@ def content(of: Evidence) -> dict[str, Any]:
         "metrics": of.metrics,
         "studies": dict(of.studies),
         "elsewhere": of.elsewhere,
+        "people": of.people,
         "looks": of.looks,
         "checklist": [asdict(item) for item in checklist(of)],
         "not_asked": [{"study": name, "command": command} for name, command in not_asked(of)],
