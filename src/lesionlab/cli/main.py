@@ -21,6 +21,7 @@ from lesionlab.cli import (
     explain,
     export,
     info,
+    leakage,
     predict,
     report,
     stress,
@@ -60,6 +61,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("stress")(stress.stress)
 app.command("subgroups")(subgroups.subgroups)
+app.command("leakage")(leakage.leakage)
 app.command("doubts")(doubts.doubts)
 app.command("report")(report.report)
 app.command("predict")(predict.predict)
