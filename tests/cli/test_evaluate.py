@@ -81,3 +81,25 @@ def test_another_split_or_source_is_refused(
     assert main([*arguments, "--data", str(other)]) == 3
     assert "are not in it" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_reader_states(own: Path, synthetic: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["evaluate", "--model", str(own), "--data", str(synthetic), "--split", "val", *QUICK]
+    assert main([*arguments, "--prevalence", "melanoma=0.02", "--min-tpr", "0.5"]) == 0
+    shown = capsys.readouterr().out
+    assert "against the rest" in shown and "partial AUROC above sensitivity 0.50" in shown
+    metrics = read_json(own / "evaluation" / "val" / "metrics.json")
+    assert metrics["min_tpr"] == 0.5 and 0 <= metrics["targets"]["melanoma"]["pauc"]["value"] <= 0.5
+    stated = {row["target"]: row["prevalence"] for row in metrics["decisions"]["operating"]}
+    assert stated["melanoma"] == 0.02 and stated["malignant"] > 0.02
+    assert "where 2.0% are melanoma: PPV" in shown
+
+
+@pytest.mark.parametrize("given", [["--prevalence", "nevus=0.5"], ["--prevalence", "melanoma=5"], ["--min-tpr", "1"]])
+def test_what_cannot_be_stated(
+    given: list[str], run: Path, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["evaluate", "--model", str(run), "--data", str(synthetic), "--out", str(tmp_path / "out")]
+    assert main([*arguments, *given]) == 2
+    assert given[0] in capsys.readouterr().err
+    assert not (tmp_path / "out").exists() and not (run / "looks.jsonl").exists()

@@ -25,3 +25,15 @@ def test_it_follows_an_evaluation(own: Path, synthetic: Path, capsys: pytest.Cap
     assert main(["report", "--model", str(own)]) == 0
     shown = capsys.readouterr().out
     assert "not asked: stress (lesionlab stress)" in shown and "index.html" in shown.replace("\n", "")
+
+
+def test_evaluate_writes_it_too(own: Path, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["evaluate", "--model", str(own), "--data", str(synthetic), "--resamples", "40", "--json"]
+    assert main([*asked, "--report", str(tmp_path / "report")]) == 0
+    assert json.loads(capsys.readouterr().out)["report"] == str(tmp_path / "report" / "index.html")
+    assert (tmp_path / "report" / "index.html").is_file()
+    looks = (own / "looks.jsonl").read_text()
+    assert main([*asked, "--report", str(tmp_path / "other"), "--out", str(tmp_path / "out")]) == 2
+    assert main([*asked, "--model", str(own / "model" / "model.onnx"), "--report", str(tmp_path / "other")]) == 2
+    assert "run folder" in capsys.readouterr().err
+    assert (own / "looks.jsonl").read_text() == looks and not (tmp_path / "other").exists()

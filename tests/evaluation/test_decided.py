@@ -11,6 +11,7 @@ from lesionlab.evaluation.conformal import fit_conformal
 from lesionlab.evaluation.decided import decision_rows, evaluate_decisions
 from lesionlab.evaluation.operating import DEFAULT, fit_abstaining, fit_points
 from lesionlab.evaluation.predictions import Predictions
+from lesionlab.evaluation.stated import Stated
 from lesionlab.models.decisions import Conformal, Decisions, Figure, Fit, OperatingPoint
 
 FIT = Fit(
@@ -37,6 +38,7 @@ def decided(**more: object) -> Decisions:
 def test_counted_by_hand() -> None:
     found = evaluate_decisions(small(), decided(), np.array([False, True, False, False, False]), resamples=0)
     (point,) = found["operating"]
+    assert point["fitted"] == {"sensitivity": 0.9, "specificity": 0.5}
     assert (point["sensitivity"]["value"], point["specificity"]["value"]) == (0.5, pytest.approx(2 / 3))
     sets = found["sets"]
     assert sets["covered"]["value"] == pytest.approx(3 / 5)  # neither the second melanoma nor the first nevus
@@ -80,3 +82,22 @@ def test_points_and_sets_hold_on_new_images_with_intervals(draw: Callable[..., P
     assert found["abstaining"]["abstained"]["value"] == pytest.approx(0.1, abs=0.03)
     for name, figure in decision_rows(found):
         assert figure["low"] <= figure["value"] <= figure["high"], name
+
+
+def test_the_deciding_point_is_told_in_full() -> None:
+    found = evaluate_decisions(small(), decided(), resamples=0, stated=Stated(prevalence={"melanoma": 0.1}))
+    rows = dict(decision_rows(found))
+    assert rows["melanoma at sensitivity 0.90: sensitivity (validation: 0.900)"]["value"] == 0.5
+    assert rows["... where 10.0% are melanoma: PPV"]["value"] == pytest.approx(0.05 / (0.05 + 0.3))
+    assert rows["... where 10.0% are melanoma: others flagged for each found"]["value"] == pytest.approx(6)
+
+
+def test_a_result_of_an_older_version_can_be_told() -> None:
+    found = evaluate_decisions(small(), decided(), resamples=0)
+    kept = ("target", "aim", "threshold", "sensitivity", "specificity")
+    found["operating"] = [{key: row[key] for key in kept} for row in found["operating"]]
+    assert [name for name, _ in decision_rows(found)][:3] == [
+        "melanoma at sensitivity 0.90: sensitivity",
+        "melanoma at sensitivity 0.90: specificity",
+        "sets that hold the truth (meant: 0.90)",
+    ]

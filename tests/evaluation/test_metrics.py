@@ -45,6 +45,7 @@ def test_known_answers(by_hand: Predictions) -> None:
     assert [precision[BCC], precision[MEL], precision[NV]] == pytest.approx([0, 3 / 4, 4 / 6])
     assert [f1[BCC], f1[MEL], f1[NV]] == pytest.approx([0, 3 / 4, 8 / 11])
     assert found.per_class["specificity"][0, [BCC, MEL, NV]] == pytest.approx([1, 5 / 6, 3 / 5])
+    assert found.per_class["npv"][0, [BCC, MEL, NV]] == pytest.approx([9 / 10, 5 / 6, 3 / 4])
     assert found.overall["macro_f1"][0] == pytest.approx((0 + 3 / 4 + 8 / 11) / 3)
     assert found.overall["balanced_accuracy"][0] == pytest.approx((3 / 4 + 4 / 5) / 3)
     # 4 mel against 6 others: (3 at .7, 1 at .05) against (1 at .7, 5 at .05) wins 15 + 3/2 + 5/2 of 24 pairs.
@@ -70,6 +71,11 @@ def test_absent_class_that_is_predicted_is_still_undefined() -> None:
     assert np.isnan(found.per_class["precision"][0, 2])
     assert found.per_class["specificity"][0, 2] == pytest.approx(2 / 3)
     assert found.overall["macro_precision"][0] == 1.0
+
+
+def test_a_class_that_all_images_are_taken_for_has_no_npv() -> None:
+    found = plain(Predictions(("a", "b"), ("a", "b"), np.array([0, 1]), np.eye(7)[[0, 0]])).per_class["npv"][0]
+    assert np.isnan(found[0]) and found[1:].tolist() == [1 / 2, 1, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("ties", [False, True])

@@ -12,8 +12,8 @@ from lesionlab.data.cases import read_rows
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError
 from lesionlab.evaluation.evaluate import evaluate
-from lesionlab.evaluation.metrics import PER_CLASS
 from lesionlab.evaluation.predictions import Predictions, read_predictions
+from lesionlab.evaluation.table import OF_CLASS
 from lesionlab.files import read_json
 from lesionlab.report.evaluation import FILES, write_evaluation
 
@@ -56,7 +56,7 @@ def test_per_class_table_holds_the_same_numbers(written: Path) -> None:
             expected["images"],
             expected["lesions"],
         )
-        for name in PER_CLASS:
+        for name in OF_CLASS:
             for suffix, key in (("", "value"), ("_low", "low"), ("_high", "high")):
                 cell = row[name + suffix]
                 assert (float(cell) if cell else None) == expected[name][key]

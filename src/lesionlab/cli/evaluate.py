@@ -12,6 +12,7 @@ import typer
 from lesionlab.cli import options
 from lesionlab.cli.remarks import note_images, say_looks
 from lesionlab.cli.screen import Screen, note, print_json, print_table, say
+from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
     from lesionlab.report.evaluate_model import Evaluation
@@ -27,7 +28,21 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where to write [default: RUN/evaluation/PART].")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write the report there too; see `lesionlab report`.")
+    ] = None,
     resamples: options.Resamples = 2000,
+    prevalence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prevalence",
+            metavar="TARGET=SHARE",
+            help="Share of lesions for PPV and NPV, as in melanoma=0.02; repeatable [default: of the judged lesions].",
+        ),
+    ] = None,
+    min_tpr: Annotated[
+        float, typer.Option("--min-tpr", help="Sensitivity above which the partial area under the ROC curve is taken.")
+    ] = 0.80,
     cache: options.Cache = None,
     skip_bad: options.SkipBad = False,
     json: options.Json = False,
@@ -36,25 +51,49 @@ def evaluate(
 
     Example: lesionlab evaluate --model runs/first --data ham10000
     """
+    from lesionlab.evaluation.stated import Stated, read_prevalence
     from lesionlab.report.evaluate_model import evaluate_model
+    from lesionlab.report.evidence.page import report_model
     from lesionlab.report.parts import Images
 
+    stated = Stated(min_tpr, read_prevalence(prevalence or []))
+    if report:
+        _check_report(model, out)
     with Screen() as screen:
         images = Images(data, source, cache, skip_bad, screen.counted)
-        found = evaluate_model(model, images, split, split_file, views, out, resamples, " ".join(sys.argv))
+        found = evaluate_model(
+            model, images, split, split_file, views, out, resamples, " ".join(sys.argv), stated=stated
+        )
+        page = report_model(model, split, images, report)[0] if report else None
     if json:
-        print_json(asdict(found))
-    else:
-        show(found)
+        print_json(asdict(found) | {"report": page})
+        return
+    show(found)
+    if page:
+        say(f"report written to {page}")
+
+
+def _check_report(model: Path, out: Path | None) -> None:
+    """Raise `UsageError` where no report could be made afterwards, before the model is asked."""
+    from lesionlab.report.parts import run_folder
+
+    if out or run_folder(model) is None:
+        raise UsageError(
+            "--report is made of what lies in a run folder",
+            "name a run folder as --model, and leave --out away",
+        )
 
 
 def show(found: Evaluation) -> None:
     """Print the table of an evaluation, and what a reader of it must know."""
-    from lesionlab.evaluation.evaluate import summary_rows
+    from lesionlab.evaluation.evaluate import summary_rows, target_rows
     from lesionlab.evaluation.questions import question_rows
 
-    rows = question_rows(found.result) if "questions" in found.result else summary_rows(found.result)
+    partly = "questions" in found.result
+    rows = question_rows(found.result) if partly else summary_rows(found.result)
     print_table((f"{found.part} images", "value [95 % interval]"), rows)
+    if not partly:
+        print_table(("against the rest", *found.result["targets"]), target_rows(found.result))
     note_images(found.left_out, found.trained_on if found.part == "all" else None)
     if found.cross_fitted:
         note("the answers are by cross-fitting: each lesion is answered by what was fitted on others")

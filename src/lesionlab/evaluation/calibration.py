@@ -8,7 +8,7 @@ import numpy as np
 
 from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.intervals import bootstrap, interval
-from lesionlab.evaluation.metrics import BINS, sample, scores
+from lesionlab.evaluation.metrics import BINS, equal_width, sample, scores
 from lesionlab.evaluation.predictions import Floats, Ints, Predictions
 from lesionlab.models.decisions import FLOOR, Figure, Fit, calibrate
 from lesionlab.models.probabilities import softmax
@@ -95,7 +95,7 @@ def reliability(predictions: Predictions) -> Reliability:
     """Return how often the answers of each confidence are right; bins are those of the ECE, closed on the right."""
     confidence = predictions.probabilities.max(axis=1)
     right = (predictions.predicted == predictions.truth).astype(np.float64)
-    number = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    number = equal_width(confidence)
     images = np.bincount(number, minlength=BINS)
     with np.errstate(invalid="ignore"):
         means = [np.bincount(number, weights=values, minlength=BINS) / images for values in (confidence, right)]

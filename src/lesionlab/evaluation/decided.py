@@ -11,16 +11,11 @@ import numpy.typing as npt
 from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.intervals import measured
 from lesionlab.evaluation.metrics import ratio
+from lesionlab.evaluation.operating import DEFAULT
 from lesionlab.evaluation.predictions import Floats, Predictions
-from lesionlab.models.decisions import (
-    TARGETS,
-    Conformal,
-    Decisions,
-    OperatingPoint,
-    chance_of,
-    columns,
-    prediction_sets,
-)
+from lesionlab.evaluation.stated import Stated
+from lesionlab.evaluation.transferred import transferred
+from lesionlab.models.decisions import Conformal, Decisions, prediction_sets
 
 Bools = npt.NDArray[np.bool_]
 Figure = Mapping[str, float | None]
@@ -31,18 +26,23 @@ LEAST_CERTAIN = 0.10
 
 
 def evaluate_decisions(
-    predictions: Predictions, decisions: Decisions, outliers: Bools | None = None, resamples: int = 2000, seed: int = 0
+    predictions: Predictions,
+    decisions: Decisions,
+    outliers: Bools | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    stated: Stated | None = None,
 ) -> dict[str, Any]:
     """Return how the decisions do, with 95 % intervals bootstrapped by lesion, as a JSON-able dictionary.
 
     Parameters
     ----------
     predictions : calibrated, of images that the decisions were not fitted on. outliers : which of them the model turns
-        away, bool (n,); None where it cannot tell.
+        away, bool (n,); None where it cannot tell. stated : prevalences for the operating points.
 
     Keys, each figure {value, low, high}
     ----
-    operating : [{target, aim, threshold, sensitivity, specificity}].
+    operating : a row for each operating point, as `transferred` tells it.
     sets : {coverage, covered, size, per_class: code -> covered}: the share of images whose set holds the truth, and
         the mean number of diagnoses in a set; None for a model without sets.
     abstaining : {below, abstained, balanced_accuracy, answered, gain}: the share of images of which the model
@@ -50,13 +50,10 @@ def evaluate_decisions(
         answered, gain}, the same without the `LEAST_CERTAIN` of these very images.
     turned_away : the share of images that it takes for no dermoscopy; None where it cannot tell.
     """
+    prevalence = (stated or Stated()).prevalence
     figures = measured(_measures(predictions, decisions, outliers), predictions.lesions, resamples, seed)
     return {
-        "operating": [
-            point.model_dump(include={"target", "aim", "threshold"})
-            | {"sensitivity": figures[f"{_name(point)} found"], "specificity": figures[f"{_name(point)} spared"]}
-            for point in decisions.operating
-        ],
+        "operating": transferred(predictions, decisions.operating, prevalence, resamples, seed),
         "sets": decisions.conformal and _sets(decisions.conformal, figures),
         "abstaining": {
             "below": decisions.abstain_below,
@@ -83,10 +80,6 @@ def _sets(conformal: Conformal, figures: Mapping[str, Figure]) -> dict[str, Any]
     }
 
 
-def _name(point: OperatingPoint) -> str:
-    return f"{point.target} {point.aim}"
-
-
 def _measures(
     predictions: Predictions, decisions: Decisions, outliers: Bools | None
 ) -> Callable[[Floats], dict[str, Floats]]:
@@ -97,7 +90,7 @@ def _measures(
         "answered": largest >= decisions.abstain_below,
         "certain": largest > np.quantile(largest, LEAST_CERTAIN),
     }
-    shares = _shares(predictions, decisions, ~answered["answered"], outliers, sets)
+    shares = _shares(predictions, ~answered["answered"], outliers, sets)
     right = _by_class(predictions)
 
     def measures(weights: Floats) -> dict[str, Floats]:
@@ -114,18 +107,13 @@ def _measures(
 
 
 def _shares(
-    predictions: Predictions, decisions: Decisions, abstained: Bools, outliers: Bools | None, sets: Bools | None
+    predictions: Predictions, abstained: Bools, outliers: Bools | None, sets: Bools | None
 ) -> dict[str, tuple[Bools, Bools]]:
     """Return name -> (part, whole): the figure is the share of the images (n,) of the whole that are in the part."""
     everything = np.ones(len(predictions), bool)
     found = {"abstained": (abstained, everything)}
     if outliers is not None:
         found["turned away"] = (outliers, everything)
-    for point in decisions.operating:
-        shown = np.isin(predictions.truth, columns(TARGETS[point.target]))
-        called = chance_of(point.target, predictions.probabilities) >= point.threshold
-        found[f"{_name(point)} found"] = (called, shown)
-        found[f"{_name(point)} spared"] = (~called, ~shown)
     if sets is not None:
         inside = sets[np.arange(len(predictions)), predictions.truth]
         found["covered"] = (inside, everything)
@@ -151,8 +139,7 @@ def decision_rows(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, floa
     """Return what a person is told of an `evaluate_decisions` result: (figure in words, {value, low, high})."""
     rows = []
     for point in found["operating"]:
-        name = f"{point['target']} at {point['aim']}"
-        rows += [(f"{name}: {figure}", point[figure]) for figure in ("sensitivity", "specificity")]
+        rows += _point_rows(point)
     if sets := found["sets"]:
         rows.append((f"sets that hold the truth (meant: {sets['coverage']:.2f})", sets["covered"]))
         rows += [(f"... of {code}", figure) for code, figure in sets["per_class"].items()]
@@ -165,3 +152,20 @@ def decision_rows(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, floa
         (f"... without the {least['share']:.0%} least certain, more by", least["gain"]),
     ]
     return rows + ([("turned away", found["turned_away"])] if found["turned_away"] else [])
+
+
+def _point_rows(point: Mapping[str, Any]) -> list[tuple[str, Mapping[str, float | None]]]:
+    """Return what is told of an operating point, in full of the one that decides; a row of old has less to tell."""
+    name, fitted = f"{point['target']} at {point['aim']}", point.get("fitted", {})
+    before = {
+        figure: f" (validation: {fitted[figure]:.3f})" if fitted else "" for figure in ("sensitivity", "specificity")
+    }
+    rows = [(f"{name}: {figure}{told}", point[figure]) for figure, told in before.items()]
+    if point["aim"] == DEFAULT and fitted:
+        among = f"... where {point['prevalence']:.1%} are {point['target']}"
+        rows += [
+            (f"{among}: others flagged for each found", point["flagged_per_found"]),
+            (f"{among}: PPV", point["ppv"]),
+            (f"{among}: NPV", point["npv"]),
+        ]
+    return rows

@@ -1,18 +1,22 @@
-"""One evaluation: all metrics of one set of predictions with their intervals, ready for JSON."""
+"""One evaluation: all figures of one set of predictions with their intervals, ready for JSON."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from lesionlab.diagnoses import CODES, MALIGNANT, NAMES
+from lesionlab.diagnoses import CODES, NAMES
 from lesionlab.evaluation.decided import decision_rows
-from lesionlab.evaluation.intervals import LEVEL, UNDEFINED_LIMIT, Interval, bootstrap, interval
-from lesionlab.evaluation.metrics import OVERALL, PER_CLASS, Scores, sample, scores
+from lesionlab.evaluation.intervals import LEVEL, figure, intervals_of
+from lesionlab.evaluation.metrics import OVERALL
+from lesionlab.evaluation.net_benefit import decision_curves
 from lesionlab.evaluation.predictions import Floats, Predictions
+from lesionlab.evaluation.reasons import undefined
+from lesionlab.evaluation.stated import Stated
+from lesionlab.evaluation.table import FURTHER, OF_CLASS, OF_TARGET, measures
+from lesionlab.models.decisions import TARGETS, columns
 
 LABELS: dict[str, str] = {
     "accuracy": "accuracy",
@@ -26,38 +30,53 @@ LABELS: dict[str, str] = {
     "brier": "Brier score",
     "nll": "log loss",
     "ece": "calibration error (ECE)",
+    "macro_auprc": "macro AUPRC",
+    "kappa": "Cohen's kappa",
+    "mcc": "Matthews correlation (MCC)",
+    "ece_equal_mass": "calibration error, bins of equal mass",
 }
 """The metrics' names in words."""
 
 
-def evaluate(predictions: Predictions, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
-    """Return every metric with its 95 % interval, bootstrapped by lesion, as a JSON-able dictionary.
+def evaluate(
+    predictions: Predictions, resamples: int = 2000, seed: int = 0, stated: Stated | None = None
+) -> dict[str, Any]:
+    """Return every figure with its 95 % interval, bootstrapped by lesion, as a JSON-able dictionary.
 
     Keys
     ----
     images, lesions : counts.
     classes : the class order, `CODES`; classes_in_truth : those over which macro means are taken.
-    metrics : name (`metrics.OVERALL`) -> {value, low, high}.
-    per_class : code -> {name, images, lesions, predicted, and precision, recall, specificity, f1, auroc, each
-        {value, low, high}}.
+    metrics : name (`metrics.OVERALL` and `table.FURTHER`) -> {value, low, high}.
+    per_class : code -> {name, images, lesions, predicted, and precision (PPV), recall (sensitivity), specificity, npv,
+        f1, auroc, auprc, each {value, low, high}}.
+    targets : melanoma and malignant, each asked against the rest -> {images, lesions (that show it), and auroc, auprc,
+        pauc, sensitivity_at_specificity_0.80 (.90, .95), specificity_at_sensitivity_0.80 (.90, .95), brier, nll, ece,
+        ece_equal_mass (of the target's probability), each {value, low, high}}.
+    min_tpr : the sensitivity above which pauc is the area, at the most 1 - min_tpr; from `stated`, or its default.
+    decision_curves : target -> what `net_benefit.decision_curves` tells.
     confusion : counts (7 x 7, truth in rows) and normalised (each row divided by its sum, None for an absent class).
     bootstrap : {resamples, seed, unit, level, undefined_share: metric -> share of resamples, where not 0}.
-    undefined : metric ("macro_f1", "recall.df") -> why its value or its interval is None.
+    undefined : metric ("macro_f1", "recall.df", "melanoma.pauc") -> why its value or its interval is None.
 
     `resamples` 0 leaves the intervals out (low and high None). Raises `UsageError` for other numbers below 40.
     """
-    point = _named(scores(sample(predictions), np.ones((1, len(predictions)))))
-    confusion = _confusion(predictions)
-    intervals = _intervals(predictions, resamples, seed)
-    table = {name: _metric(float(value[0]), intervals.get(name)) for name, value in point.items()}
+    stated = stated or Stated()
+    measure, confusion = measures(predictions, stated.min_tpr), _confusion(predictions)
+    intervals = intervals_of(measure, predictions.lesions, resamples, seed)
+    point = measure(np.ones((1, len(predictions))))
+    table = {name: figure(float(value[0]), intervals.get(name)) for name, value in point.items()}
     shares = {name: found.undefined_share for name, found in intervals.items() if 0 < found.undefined_share < 1}
     return {
         "images": len(predictions),
         "lesions": int(predictions.lesions.max()) + 1,
         "classes": list(CODES),
         "classes_in_truth": [code for k, code in enumerate(CODES) if (predictions.truth == k).any()],
-        "metrics": {name: table[name] for name in OVERALL},
+        "metrics": {name: table[name] for name in (*OVERALL, *FURTHER)},
         "per_class": {code: _class_row(predictions, k, table) for k, code in enumerate(CODES)},
+        "targets": {target: _target_row(predictions, target, table) for target in TARGETS},
+        "min_tpr": stated.min_tpr,
+        "decision_curves": decision_curves(predictions, resamples, seed),
         "confusion": {"counts": confusion.astype(int).tolist(), "normalised": normalise(confusion)},
         "bootstrap": {
             "resamples": resamples,
@@ -66,7 +85,7 @@ def evaluate(predictions: Predictions, resamples: int = 2000, seed: int = 0) -> 
             "level": LEVEL,
             "undefined_share": shares,
         },
-        "undefined": _undefined(predictions, table, intervals),
+        "undefined": undefined(predictions, table, intervals),
     }
 
 
@@ -81,72 +100,6 @@ def _confusion(predictions: Predictions) -> Floats:
     return counts
 
 
-def _named(of: Scores) -> dict[str, Floats]:
-    """Return all metrics (b,) by name, those of a class as "recall.mel"."""
-    per_class = {f"{name}.{code}": of.per_class[name][:, k] for name in PER_CLASS for k, code in enumerate(CODES)}
-    return {**of.overall, **per_class}
-
-
-def _intervals(predictions: Predictions, resamples: int, seed: int) -> dict[str, Interval]:
-    """Return the interval of each metric by name; nothing when there are no resamples.
-
-    A single lesion tells nothing about how other lesions would vary, so it has no intervals.
-    """
-    if resamples == 0:
-        return {}
-    values = _named(bootstrap(predictions, resamples, seed))
-    if predictions.lesions.max() == 0:
-        return {name: Interval(None, None, 0.0) for name in values}
-    return {name: interval(value) for name, value in values.items()}
-
-
-def _metric(value: float, found: Interval | None) -> dict[str, float | None]:
-    """Return {value, low, high} with None for what is undefined."""
-    return {
-        "value": None if math.isnan(value) else value,
-        "low": found.low if found else None,
-        "high": found.high if found else None,
-    }
-
-
-def _undefined(
-    predictions: Predictions, table: dict[str, dict[str, float | None]], intervals: dict[str, Interval]
-) -> dict[str, str]:
-    """Return metric -> reason for every value that is None and every interval that could not be given."""
-    reasons = _reasons(predictions)
-    without_value = {name: reasons[name] for name, metric in table.items() if metric["value"] is None}
-    without_interval = {
-        name: _why_no_interval(predictions, found)
-        for name, found in intervals.items()
-        if found.low is None and name not in without_value
-    }
-    return {**without_value, **without_interval}
-
-
-def _reasons(predictions: Predictions) -> dict[str, str]:
-    """Return, for every metric that can be undefined, why it would be."""
-    there = {code: bool((predictions.truth == k).any()) for k, code in enumerate(CODES)}
-    absent = {code: f"no image in the truth is {code}" for code in CODES}
-    alone = {code: f"every image in the truth is {code}" for code in CODES}
-    both = {code: alone[code] if there[code] else absent[code] for code in CODES}
-    malignant = any(there[code] for code in MALIGNANT)
-    return {
-        **{f"{name}.{code}": absent[code] for name in ("precision", "recall", "f1") for code in CODES},
-        **{f"specificity.{code}": alone[code] for code in CODES},
-        **{f"auroc.{code}": both[code] for code in CODES},
-        "melanoma_auroc": both["mel"],
-        "malignant_auroc": f"every image in the truth is {'malignant' if malignant else 'benign'}",
-        "macro_auroc": "the truth holds a single class",
-    }
-
-
-def _why_no_interval(predictions: Predictions, found: Interval) -> str:
-    if predictions.lesions.max() == 0:
-        return "no interval: there is a single lesion"
-    limit = f"{UNDEFINED_LIMIT:.0%}"
-    return f"no interval: undefined in {found.undefined_share:.1%} of the resamples (at most {limit} allowed)"
-
-
 def _class_row(predictions: Predictions, k: int, table: dict[str, dict[str, float | None]]) -> dict[str, Any]:
     mine = predictions.truth == k
     return {
@@ -154,7 +107,16 @@ def _class_row(predictions: Predictions, k: int, table: dict[str, dict[str, floa
         "images": int(mine.sum()),
         "lesions": len(np.unique(predictions.lesions[mine])),
         "predicted": int((predictions.predicted == k).sum()),
-        **{name: table[f"{name}.{CODES[k]}"] for name in PER_CLASS},
+        **{name: table[f"{name}.{CODES[k]}"] for name in OF_CLASS},
+    }
+
+
+def _target_row(predictions: Predictions, target: str, table: dict[str, dict[str, float | None]]) -> dict[str, Any]:
+    shown = np.isin(predictions.truth, columns(TARGETS[target]))
+    return {
+        "images": int(shown.sum()),
+        "lesions": len(np.unique(predictions.lesions[shown])),
+        **{name: table[f"{target}.{name}"] for name in OF_TARGET},
     }
 
 
@@ -168,6 +130,31 @@ def summary_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [(f"recall {code}", with_interval(row["recall"])) for code, row in result["per_class"].items()]
     decided = decision_rows(result["decisions"]) if "decisions" in result else []
     return rows + [(name, with_interval(figure)) for name, figure in decided]
+
+
+def target_rows(result: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return what a command prints of melanoma and malignant: (figure in words, value of the one, of the other)."""
+    targets, curves = result["targets"], result["decision_curves"]
+    rows = [("images that show it", *(f"{one['images']:,} of {one['lesions']:,} lesions" for one in targets.values()))]
+    rows += [
+        (target_words(name, result["min_tpr"]), *(with_interval(one[name]) for one in targets.values()))
+        for name in OF_TARGET
+    ]
+    return [*rows, ("net benefit above all and none", *(_better_at(curves[target]) for target in targets))]
+
+
+def target_words(name: str, min_tpr: float) -> str:
+    """Return the name of a target's figure in words."""
+    labels = {"auroc": "AUROC", "auprc": "AUPRC", "pauc": f"partial AUROC above sensitivity {min_tpr:.2f}"}
+    return labels.get(name) or LABELS.get(name) or name.replace("_", " ")
+
+
+def _better_at(curve: Mapping[str, Any]) -> str:
+    """Return at which thresholds acting on the model's probabilities has the most net benefit."""
+    if "undefined" in curve:
+        return "undefined"
+    better, count = curve["better_at"], len(curve["curve"])
+    return f"at {len(better)} of {count} thresholds" + (f", {better[0]:.2f} to {better[-1]:.2f}" if better else "")
 
 
 def with_interval(metric: Mapping[str, float | None]) -> str:

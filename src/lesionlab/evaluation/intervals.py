@@ -66,21 +66,35 @@ def measured(
     `lesions` (n,) numbers the images' lesions from 0. What is undefined is None; so are low and high of a single
     lesion, and with 0 resamples. Raises `UsageError` for other numbers of them below `FEWEST`.
     """
-    point = measures(np.ones((1, len(lesions))))
-    blocks = []
-    if resamples:
-        check_resamples(resamples)
-        blocks = [measures(weights) for weights in lesion_weights(lesions, resamples, seed)]
-    table: dict[str, dict[str, float | None]] = {}
-    for name, values in point.items():
-        value = float(values[0])
-        found = interval(np.concatenate([block[name] for block in blocks])) if blocks and lesions.max() else None
-        table[name] = {
-            "value": None if math.isnan(value) else value,
-            "low": found.low if found else None,
-            "high": found.high if found else None,
-        }
-    return table
+    found = intervals_of(measures, lesions, resamples, seed)
+    return {
+        name: figure(float(value[0]), found.get(name)) for name, value in measures(np.ones((1, len(lesions)))).items()
+    }
+
+
+def intervals_of(
+    measures: Callable[[Floats], Mapping[str, Floats]], lesions: Ints, resamples: int = 2000, seed: int = 0
+) -> dict[str, Interval]:
+    """Return the interval of each figure that `measured` tells; nothing with 0 resamples.
+
+    A single lesion tells nothing about how other lesions would vary, so its figures have no limits.
+    """
+    if resamples == 0:
+        return {}
+    check_resamples(resamples)
+    blocks = [measures(weights) for weights in lesion_weights(lesions, resamples, seed)]
+    if lesions.max() == 0:
+        return {name: Interval(None, None, 0.0) for name in blocks[0]}
+    return {name: interval(np.concatenate([block[name] for block in blocks])) for name in blocks[0]}
+
+
+def figure(value: float, found: Interval | None) -> dict[str, float | None]:
+    """Return {value, low, high} with None for what is undefined."""
+    return {
+        "value": None if math.isnan(value) else value,
+        "low": found.low if found else None,
+        "high": found.high if found else None,
+    }
 
 
 def bootstrap(predictions: Predictions, resamples: int = 2000, seed: int = 0) -> Scores:

@@ -7,7 +7,8 @@ matrix product and, for each AUROC, one cumulative sum.
 Conventions
 -----------
 * A class without any weight in the truth has no precision, recall, F1 or AUROC: they are NaN here and None with a
-  reason in the results. Precision of a class that exists but is never predicted is 0, and so is its F1.
+  reason in the results. Precision of a class that exists but is never predicted is 0, and so is its F1. A class that
+  every image is taken for has no negative predictive value.
 * A macro mean is over the classes that exist in the truth of the whole sample. A weighting that gives one of
   them no weight has no macro mean (NaN): the mean over fewer classes would be another quantity.
 * Accuracy is the share of images whose diagnosis is right. The seed paper prints the two-class formula (1) but
@@ -47,8 +48,8 @@ OVERALL: tuple[str, ...] = (
 
 LOWER_IS_BETTER: tuple[str, ...] = ("brier", "nll", "ece")
 
-PER_CLASS: tuple[str, ...] = ("precision", "recall", "specificity", "f1", "auroc")
-"""The names in `Scores.per_class`; recall is sensitivity, precision is positive predictive value."""
+PER_CLASS: tuple[str, ...] = ("precision", "recall", "specificity", "npv", "f1", "auroc")
+"""The names in `Scores.per_class`; recall is sensitivity, precision is PPV."""
 
 _K = len(CODES)
 MELANOMA = CODES.index("mel")
@@ -59,14 +60,16 @@ IS_MALIGNANT: Bools = np.array([diagnosis.malignant for diagnosis in DIAGNOSES])
 class Ranking:
     """One two-class question with its images ranked by score, ready for weights.
 
-    `positives` (p,) and `negatives` (m,) are rows, the negatives in ascending order of score; `below` (p,) counts the
-    negatives that score less than each positive, `upto` (p,) those that score no more.
+    `positives` (p,) and `negatives` (m,) are rows, the positives in descending order of score, the negatives in
+    ascending order. For each positive, `below` (p,) counts the negatives that score less, `upto` (p,) those that score
+    no more, and `through` (p,) the positives that score at least as much.
     """
 
     positives: Ints
     negatives: Ints
     below: Ints
     upto: Ints
+    through: Ints
 
 
 @dataclass(frozen=True)
@@ -107,13 +110,12 @@ def sample(predictions: Predictions) -> Sample:
     rows = np.arange(len(predictions))
     onehot = np.eye(_K)[truth]
     confidence = p[rows, predicted]
-    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
     terms = np.concatenate(
         [
             np.eye(_K * _K)[truth * _K + predicted],
             ((p - onehot) ** 2).sum(axis=1, keepdims=True),
             -np.log(np.clip(p[rows, truth], np.finfo(np.float64).eps, 1.0))[:, None],
-            np.eye(BINS)[bins] * (confidence - (truth == predicted))[:, None],
+            np.eye(BINS)[equal_width(confidence)] * (confidence - (truth == predicted))[:, None],
         ],
         axis=1,
     )
@@ -122,13 +124,23 @@ def sample(predictions: Predictions) -> Sample:
     return Sample(np.bincount(truth, minlength=_K) > 0, terms, tuple(questions))
 
 
+def equal_width(probability: Floats) -> Ints:
+    """Return which of `BINS` bins of equal width each probability (n,) falls into, from 0; closed on the right."""
+    return np.asarray(np.clip(np.ceil(probability * BINS).astype(np.int64) - 1, 0, BINS - 1))
+
+
 def ranking(score: Floats, positive: Bools) -> Ranking:
     """Rank n images by `score` (n,) for the two-class question `positive` (n,)."""
-    positives, negatives = np.flatnonzero(positive), np.flatnonzero(~positive)
-    negatives = negatives[np.argsort(score[negatives], kind="stable")]
-    ordered = score[negatives]
-    below = np.searchsorted(ordered, score[positives], side="left")
-    return Ranking(positives, negatives, below, np.searchsorted(ordered, score[positives], side="right"))
+    order = np.argsort(score, kind="stable")
+    positives, negatives = order[positive[order]][::-1], order[~positive[order]]
+    high, low = score[positives], score[negatives]
+    return Ranking(
+        positives,
+        negatives,
+        below=np.searchsorted(low, high, side="left"),
+        upto=np.searchsorted(low, high, side="right"),
+        through=np.searchsorted(-high, -high, side="right"),
+    )
 
 
 def auroc(question: Ranking, weights: Floats) -> Floats:
@@ -137,11 +149,17 @@ def auroc(question: Ranking, weights: Floats) -> Floats:
     This is the Mann-Whitney statistic: the weighted share of (positive, negative) pairs in which the positive scores
     higher, a tie counting half, which is the area under the trapezoidal curve.
     """
-    below = np.zeros((len(weights), len(question.negatives) + 1))
-    np.cumsum(weights[:, question.negatives], axis=1, out=below[:, 1:])
+    below = cumulated(weights[:, question.negatives])
     positive = weights[:, question.positives]
     won = np.einsum("bp,bp->b", positive, below[:, question.below] + below[:, question.upto]) / 2
     return ratio(won, positive.sum(axis=1) * below[:, -1])
+
+
+def cumulated(weights: Floats) -> Floats:
+    """Return the sums (b, k + 1) of the first 0 to k columns of weights (b, k)."""
+    sums = np.zeros((len(weights), weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, out=sums[:, 1:])
+    return sums
 
 
 def scores(of: Sample, weights: Floats) -> Scores:
@@ -168,15 +186,18 @@ def scores(of: Sample, weights: Floats) -> Scores:
 
 
 def from_confusion(confusion: Floats) -> dict[str, Floats]:
-    """Return precision, recall, specificity and F1, each (b, 7), of confusion matrices (b, 7, 7)."""
+    """Return precision, recall, specificity, NPV and F1, each (b, 7), of confusion matrices (b, 7, 7)."""
     hit = np.diagonal(confusion, axis1=1, axis2=2)
     support, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-    rest = support.sum(axis=1, keepdims=True) - support
+    total = support.sum(axis=1, keepdims=True)
+    rest, spared = total - support, total - predicted
+    passed = rest - (predicted - hit)
     exists = support > 0
     return {
         "precision": np.where(exists, ratio(hit, predicted, empty=0.0), np.nan),
         "recall": ratio(hit, support),
-        "specificity": ratio(rest - (predicted - hit), rest),
+        "specificity": ratio(passed, rest),
+        "npv": np.where(rest > 0, ratio(passed, spared), np.nan),
         "f1": np.where(exists, ratio(2 * hit, support + predicted, empty=0.0), np.nan),
     }
 

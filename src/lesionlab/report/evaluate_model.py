@@ -12,6 +12,7 @@ from lesionlab.data.packs import Pack
 from lesionlab.evaluation.decided import evaluate_decisions
 from lesionlab.evaluation.groups import case_groups
 from lesionlab.evaluation.predictions import Floats, Predictions, read_predictions
+from lesionlab.evaluation.stated import Stated
 from lesionlab.models.composite import Composite
 from lesionlab.models.decisions import Decisions
 from lesionlab.prediction.predictor import Predictor, combined
@@ -56,6 +57,7 @@ def evaluate_model(
     resamples: int = 2000,
     command: str = "",
     members: Sequence[Path] = (),
+    stated: Stated | None = None,
 ) -> Evaluation:
     """Predict one part of a source with a trained model, and write the evaluation.
 
@@ -65,6 +67,7 @@ def evaluate_model(
     views : test-time views, the model's own number where None.
     command : noted beside each look at the test images.
     members : run folders of a combined model's members, whose answers lie there if they were evaluated on that part.
+    stated : what the reader states of prevalences and of the partial area, see `evaluation.stated`.
 
     Raises as `open_part` does.
     """
@@ -79,9 +82,9 @@ def evaluate_model(
         cases, probabilities = probabilities_of(Predictor(described, views), packed, chosen, images.progress)
     if all(case.dx for case in cases):
         predictions = joined(cases, probabilities)
-        decided = None if crossed else _decided(described.decisions, packed, predictions, resamples)
+        decided = None if crossed else _decided(described.decisions, packed, predictions, resamples, stated)
         title = f"{described.title}, {part}"
-        result = write_evaluation(opened.folder, predictions, resamples, title=title, decided=decided)
+        result = write_evaluation(opened.folder, predictions, resamples, title=title, decided=decided, stated=stated)
         write_subgroups(opened.folder, predictions, case_groups(cases), resamples)
     else:
         result = write_questions(opened.folder, cases, probabilities, resamples)
@@ -118,7 +121,7 @@ def _of_members(
 
 
 def _decided(
-    decisions: Decisions | None, packed: Pack, predictions: Predictions, resamples: int
+    decisions: Decisions | None, packed: Pack, predictions: Predictions, resamples: int, stated: Stated | None
 ) -> dict[str, Any] | None:
     """Return what a model's decisions come to on packed images, None for a model without."""
     if decisions is None:
@@ -127,7 +130,7 @@ def _decided(
     if decisions.outlier:
         rows = packed.rows(set(predictions.image_ids))
         turned_away = decisions.outlier.outliers(packed.pixels[row] for row in rows)
-    return evaluate_decisions(predictions, decisions, turned_away, resamples)
+    return evaluate_decisions(predictions, decisions, turned_away, resamples, stated=stated)
 
 
 def answered(packed: Pack, chosen: Sequence[Case], known: Predictions) -> tuple[list[Case], Floats]:

@@ -9,11 +9,13 @@ from typing import Any
 from lesionlab.data.cases import Case, write_rows
 from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.evaluate import evaluate
-from lesionlab.evaluation.metrics import PER_CLASS
 from lesionlab.evaluation.predictions import COLUMNS, Floats, Predictions, write_predictions
 from lesionlab.evaluation.questions import evaluate_questions
+from lesionlab.evaluation.stated import Stated
+from lesionlab.evaluation.table import OF_CLASS
 from lesionlab.files import write_json
 from lesionlab.report import figures
+from lesionlab.report.net_benefit import draw_decision_curves
 
 FILES: tuple[str, ...] = (
     "metrics.json",
@@ -22,6 +24,7 @@ FILES: tuple[str, ...] = (
     "confusion.png",
     "confusion_normalised.png",
     "roc.png",
+    "decision_curves.png",
 )
 """What `write_evaluation` writes."""
 
@@ -33,19 +36,21 @@ def write_evaluation(
     seed: int = 0,
     title: str = "",
     decided: Mapping[str, Any] | None = None,
+    stated: Stated | None = None,
 ) -> dict[str, Any]:
     """Evaluate, write `FILES` into `folder` (each atomically) and return `evaluate`'s result.
 
     `title` heads the confusion matrices, for example the model and the part of the split. `decided`, of
     `evaluation.decided`, joins the result as "decisions". Pictures need matplotlib (`UsageError` without it).
     """
-    result = evaluate(predictions, resamples, seed) | ({"decisions": decided} if decided else {})
+    result = evaluate(predictions, resamples, seed, stated) | ({"decisions": decided} if decided else {})
     counts = result["confusion"]["counts"]
     write_predictions(folder / "predictions.csv", predictions)
     write_per_class(folder / "per_class.csv", result)
     figures.confusion_matrix(counts, folder / "confusion.png", title=title)
     figures.confusion_matrix(counts, folder / "confusion_normalised.png", normalised=True, title=title)
     figures.roc(predictions, folder / "roc.png")
+    draw_decision_curves(result["decision_curves"], folder / "decision_curves.png", title)
     write_json(folder / "metrics.json", result)
     return result
 
@@ -70,13 +75,13 @@ def write_questions(
 def write_per_class(path: Path, result: dict[str, Any]) -> None:
     """Write the per-class table of an `evaluate` result as CSV, atomically; undefined cells are empty.
 
-    Each of `PER_CLASS` has three columns: the value and its interval, as in recall, recall_low, recall_high.
+    Each of `table.OF_CLASS` has three columns: the value and its interval, as in recall, recall_low, recall_high.
     """
     counts = ("images", "lesions", "predicted")
-    metrics = [column for name in PER_CLASS for column in (name, f"{name}_low", f"{name}_high")]
+    metrics = [column for name in OF_CLASS for column in (name, f"{name}_low", f"{name}_high")]
     rows = [
         [code, row["name"], *(row[name] for name in counts)]
-        + [row[name][key] for name in PER_CLASS for key in ("value", "low", "high")]
+        + [row[name][key] for name in OF_CLASS for key in ("value", "low", "high")]
         for code, row in result["per_class"].items()
     ]
     write_rows(path, ("code", "name", *counts, *metrics), rows)

@@ -41,3 +41,35 @@ def test_what_is_undefined_is_told(bare: Evidence) -> None:
     assert [row["value"] for row in table.records] == [0.8, None]
     assert tables.figure_cell({"value": None, "low": None, "high": None}).text == "–"
     assert tables.figure_cell({"too_few": "3 images, 50 needed"}).text == "3 images, 50 needed"
+
+
+def test_melanoma_and_malignant_stand_side_by_side(bare: Evidence) -> None:
+    table = tables.targets(bare)
+    assert (
+        table.columns == ("figure", "melanoma", "malignant")
+        and len(table.rows) == len(bare.metrics["targets"]["melanoma"]) - 2
+    )
+    assert table.records[0]["value"] == bare.metrics["targets"]["melanoma"]["auroc"]["value"]
+
+
+def test_operating_points_stand_beside_what_they_had_on_validation(bare: Evidence) -> None:
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6}
+    point = {
+        "target": "malignant",
+        "aim": "sensitivity 0.90",
+        "threshold": 0.1234,
+        "prevalence": 0.2,
+        "fitted": {"sensitivity": 0.91, "specificity": 0.7},
+        **dict.fromkeys(tables.CARRIED, figure),
+    }
+    of = replace(bare, metrics=bare.metrics | {"decisions": {"operating": [point]}})
+    table = tables.operating(of)
+    assert [cell.text for cell in table.rows[0]] == [
+        "malignant, sensitivity 0.90",
+        "0.12",
+        "0.91",
+        "0.70",
+        *["0.50"] * 5,
+    ]
+    assert "20.0% malignant" in table.caption and table.records[0]["threshold"] == 0.1234
+    assert table.records[0]["validation_sensitivity"] == 0.91

@@ -26,7 +26,15 @@ PAGE, JSON, TEMPLATE = "index.html", "evidence.json", "evidence/evidence.html.j2
 DATA_CARD = "data_card.md"
 
 TABLES = (
-    *(tables.quality, tables.per_class, tables.operating, tables.sets, tables.abstaining, tables.elsewhere),
+    *(
+        tables.quality,
+        tables.per_class,
+        tables.targets,
+        tables.operating,
+        tables.sets,
+        tables.abstaining,
+        tables.elsewhere,
+    ),
     *(sides.worst_groups, sides.groups, sides.stress, sides.wavering),
     lambda of: people_table(of.people),
 )
@@ -34,6 +42,7 @@ TABLES = (
 PICTURES: tuple[tuple[str, str, str, str, bool], ...] = (
     ("quality", "evaluation/{part}/confusion.png", "Confusion matrix", "counts, the truth in rows", False),
     ("quality", "evaluation/{part}/roc.png", "ROC curves", "sensitivity against 1 - specificity, by diagnosis", False),
+    ("benefit", "evaluation/{part}/decision_curves.png", "Decision curves", "net benefit by threshold", True),
     *(("groups", f"evaluation/{{part}}/{name}", "By group", METRICS[metric], True) for metric, name in FORESTS.items()),
     ("stress", "stress/{part}/stress_curves.png", "Corrupted photographs", "falls by corruption and severity", True),
 )

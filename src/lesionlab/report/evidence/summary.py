@@ -66,7 +66,9 @@ def _malignant(of: Evidence) -> Iterator[str]:
         if point["target"] == "malignant" and point["aim"] == decisions.default_point:
             yield (
                 f"With the threshold chosen on validation for {point['aim']}, it finds {_of_100(point['sensitivity'])} "
-                f"of 100 malignant photographs and leaves {_of_100(point['specificity'])} of 100 benign ones alone."
+                f"of 100 malignant photographs and leaves {_of_100(point['specificity'])} of 100 benign ones alone. "
+                f"Where {point['prevalence']:.0%} of lesions are malignant, {_told(point['flagged_per_found'], 1)} "
+                "benign ones are flagged for each malignant one that is found."
             )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lesionlab.evaluation.evaluate import LABELS
-from lesionlab.evaluation.metrics import PER_CLASS
+from lesionlab.evaluation.evaluate import LABELS, target_words
+from lesionlab.evaluation.table import OF_CLASS, OF_TARGET
 from lesionlab.report.evidence.gathering import Evidence
 from lesionlab.report.table import NONE, Cell, Table, interval, number
 
@@ -44,7 +44,7 @@ def quality(of: Evidence) -> Table:
 def per_class(of: Evidence) -> Table:
     """Return each diagnosis' counts and figures."""
     rows, records = [], []
-    names = [name for name in PER_CLASS if all(name in row for row in of.metrics["per_class"].values())]
+    names = [name for name in OF_CLASS if all(name in row for row in of.metrics["per_class"].values())]
     for code, row in of.metrics["per_class"].items():
         counts = [Cell(f"{row[key]:,}", "number") for key in ("images", "lesions", "predicted")]
         rows.append((Cell(row["name"]), *counts, *(figure_cell(row[name], 2) for name in names)))
@@ -58,31 +58,58 @@ def per_class(of: Evidence) -> Table:
 _PER_CLASS: dict[str, str] = {"auroc": "AUROC", "f1": "F1", "auprc": "AUPRC", "npv": "NPV"}
 
 
+def targets(of: Evidence) -> Table:
+    """Return the figures of melanoma and of malignant, each against the rest."""
+    found = of.metrics.get("targets", {})
+    rows = tuple(
+        (Cell(target_words(name, of.metrics["min_tpr"])), *(figure_cell(one[name]) for one in found.values()))
+        for name in (OF_TARGET if found else ())
+    )
+    records = tuple(
+        {"figure": name, "target": target, **record(one[name])} for name in OF_TARGET for target, one in found.items()
+    )
+    counts = "; ".join(
+        f"{target}: {one['images']:,} images of {one['lesions']:,} lesions" for target, one in found.items()
+    )
+    caption = f"{counts}. {judged(of)}"
+    return Table("targets", "Melanoma, and malignant, against the rest", caption, ("figure", *found), rows, records)
+
+
 def operating(of: Evidence) -> Table:
     """Return the operating points: what they had on validation, and what they came to on the judged images."""
-    points = of.model.decisions.operating if of.model.decisions else []
     found = (of.decided or {}).get("operating", [])
     rows, records = [], []
-    for point, here in zip(points, found, strict=False):
-        before = (number(point.threshold), number(point.sensitivity, 2), number(point.specificity, 2))
-        after = [figure_cell(here[name], 2) for name in ("sensitivity", "specificity")]
-        rows.append((Cell(f"{point.target}, {point.aim}"), *(Cell(text, "number") for text in before), *after))
-        records.append(
-            point.model_dump(include={"target", "aim", "threshold"})
-            | {"validation_sensitivity": point.sensitivity, "validation_specificity": point.specificity}
-            | record(here["sensitivity"], "sensitivity_")
-            | record(here["specificity"], "specificity_")
+    for point in found:
+        before = (point["threshold"], *(point["fitted"][name] for name in ("sensitivity", "specificity")))
+        after = [figure_cell(point[name], 2) for name in CARRIED]
+        rows.append(
+            (
+                Cell(f"{point['target']}, {point['aim']}"),
+                *(Cell(number(value, 2), "number") for value in before),
+                *after,
+            )
         )
-    columns = (
-        "chosen for",
-        "threshold",
-        "sensitivity, validation",
-        "specificity, validation",
-        "sensitivity",
-        "specificity",
+        told = {key: value for name in CARRIED for key, value in record(point[name], f"{name}_").items()}
+        fitted = {f"validation_{name}": value for name, value in point["fitted"].items()}
+        records.append({key: point[key] for key in ("target", "aim", "threshold", "prevalence")} | fitted | told)
+    shares = {point["target"]: point["prevalence"] for point in found}
+    among = " and ".join(f"{share:.1%} {target}" for target, share in shares.items())
+    columns = ("chosen for", "threshold", "sensitivity, validation", "specificity, validation", *CARRIED.values())
+    caption = (
+        f"Thresholds were fixed on validation images and carried over. The last three columns are of lesions of which "
+        f"{among}. {judged(of)}"
     )
-    caption = f"Thresholds were fixed on validation images and carried over. {judged(of)}"
     return Table("operating", "Operating points", caption, columns, tuple(rows), tuple(records))
+
+
+CARRIED: dict[str, str] = {
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "flagged_per_found": "others flagged for each found",
+    "ppv": "PPV",
+    "npv": "NPV",
+}
+"""What is told of an operating point -> in words."""
 
 
 def sets(of: Evidence) -> Table:
