@@ -16,6 +16,7 @@ COMMON = [
 ]
 OWN = {
     "evaluate": [(["--views", "3"], 2, "3")],
+    "shortcuts": [(["--masks", "{}/none"], 3, "no such folder")],
     "stress": [(["--views", "3"], 2, "3"), (["--count", "0"], 2, "--count")],
     "subgroups": [(["--fewest", "0"], 2, "fewest"), (["--masks", "{}/none"], 3, "no such folder")],
 }

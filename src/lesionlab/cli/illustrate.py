@@ -14,9 +14,7 @@ from lesionlab.cli.screen import Screen, note, print_json, say
 def illustrate(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the study.")],
     data: options.Data,
-    masks: Annotated[
-        Path | None, typer.Option("--masks", metavar="DIR", help="Lesion masks, ID_segmentation.png [default: SOURCE].")
-    ] = None,
+    masks: options.Masks = None,
     count: Annotated[int, typer.Option("--count", min=1, help="Images on which maps are measured.")] = 300,
     resamples: options.Resamples = 2000,
     source: options.Kind = None,

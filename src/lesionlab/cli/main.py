@@ -24,6 +24,7 @@ from lesionlab.cli import (
     leakage,
     predict,
     report,
+    shortcuts,
     stress,
     study,
     subgroups,
@@ -59,6 +60,7 @@ app.command("mix")(combine.mix)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("shortcuts")(shortcuts.shortcuts)
 app.command("stress")(stress.stress)
 app.command("subgroups")(subgroups.subgroups)
 app.command("leakage")(leakage.leakage)

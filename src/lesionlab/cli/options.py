@@ -51,6 +51,9 @@ Settings = Annotated[
 SplitFile = Annotated[
     Path | None, typer.Option("--split-file", metavar="FILE", help="The split, for a model without run folder.")
 ]
+Masks = Annotated[
+    Path | None, typer.Option("--masks", metavar="DIR", help="Lesion masks, ID_segmentation.png [default: SOURCE].")
+]
 Weights = Annotated[str, typer.Option("--weights", metavar="imagenet|none|FILE", help="What the network starts from.")]
 Resamples = Annotated[int, typer.Option("--resamples", min=0, help="Bootstrap resamples of the lesions.")]
 Views = Annotated[int | None, typer.Option("--views", metavar="1|2|4|8", help="Flipped and turned views to average.")]

@@ -21,9 +21,7 @@ def subgroups(
     model: options.Model,
     data: options.Data,
     split: options.Part = "test",
-    masks: Annotated[
-        Path | None, typer.Option("--masks", metavar="DIR", help="Lesion masks, for groups by size [default: SOURCE].")
-    ] = None,
+    masks: options.Masks = None,
     split_file: options.SplitFile = None,
     source: options.Kind = None,
     fewest: Annotated[int, typer.Option("--fewest", min=1, help="Fewest images of a group that has figures.")] = 50,

@@ -94,7 +94,7 @@ def measure(
     rows = packed.rows(picked)
     folder = masks or images.folder
     files = find_masks(folder, [packed.cases[row].image_id for row in rows])
-    outlines, left_out = _masks([packed.cases[row] for row in rows], files, look.model.size)
+    outlines, left_out = read_masks([packed.cases[row] for row in rows], files, look.model.size)
     rows = np.array([row for row in rows if packed.cases[row].image_id in outlines], np.int64)
     parts: list[Shares] = []
     for first in range(0, len(rows), _CHUNK):
@@ -109,7 +109,7 @@ def measure(
     return Measured(tuple(c.image_id for c in kept), tuple(c.lesion_id for c in kept), joined, tuple(left_out))
 
 
-def _masks(cases: Sequence[Case], files: Mapping[str, Path], size: int) -> tuple[dict[str, Masks], list[Problem]]:
+def read_masks(cases: Sequence[Case], files: Mapping[str, Path], size: int) -> tuple[dict[str, Masks], list[Problem]]:
     """Return the masks by image_id, and what is missing or unreadable; `DataError` when nothing else is there."""
     left_out = [Problem("missing mask", c.image_id, "", "no mask") for c in cases if c.image_id not in files]
     found: dict[str, Masks] = {}

@@ -59,7 +59,11 @@ def test_json_holds_everything_and_names_no_folder(studied: Path, tmp_path: Path
     page, _ = report_model(own, "val")
     assert page == own / "report" / "val" / "index.html"
     content = read_json(page.parent / "evidence.json")
-    assert content["metrics"] == gather(own, "val").metrics and set(content["studies"]) == {"subgroups", "stress"}
+    assert content["metrics"] == gather(own, "val").metrics and set(content["studies"]) == {
+        "subgroups",
+        "stress",
+        "shortcuts",
+    }
     for text in (page.read_text(), (page.parent / "evidence.json").read_text()):
         assert str(tmp_path) not in text and "/home/someone" not in text
 

@@ -29,5 +29,13 @@ def test_small_changes_stand_beside_their_aim(full: Evidence) -> None:
 
 
 def test_what_was_not_asked_has_no_table(bare: Evidence) -> None:
-    for make in (sides.groups, sides.worst_groups, sides.stress, sides.wavering):
+    for make in (sides.groups, sides.worst_groups, sides.stress, sides.wavering, sides.shortcuts):
         assert make(bare).rows == ()
+
+
+def test_every_version_of_the_images_has_a_row(full: Evidence) -> None:
+    found, table = full.studies["shortcuts"], sides.shortcuts(full)
+    versions = [name for section in ("metadata", "masked") for name in found[section]["versions"]]
+    assert [row["version"] for row in table.records] == versions and {"metadata", "background_box"} < set(versions)
+    alone = found["metadata"]["versions"]["metadata"]["melanoma_auroc"]
+    assert table.records[versions.index("metadata")]["melanoma_auroc_value"] == alone["value"]

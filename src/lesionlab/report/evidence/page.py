@@ -35,7 +35,7 @@ TABLES = (
         tables.abstaining,
         tables.elsewhere,
     ),
-    *(sides.worst_groups, sides.groups, sides.stress, sides.wavering),
+    *(sides.worst_groups, sides.groups, sides.stress, sides.wavering, sides.shortcuts),
     lambda of: people_table(of.people),
 )
 
@@ -45,6 +45,13 @@ PICTURES: tuple[tuple[str, str, str, str, bool], ...] = (
     ("benefit", "evaluation/{part}/decision_curves.png", "Decision curves", "net benefit by threshold", True),
     *(("groups", f"evaluation/{{part}}/{name}", "By group", METRICS[metric], True) for metric, name in FORESTS.items()),
     ("stress", "stress/{part}/stress_curves.png", "Corrupted photographs", "falls by corruption and severity", True),
+    (
+        "shortcuts",
+        "shortcuts/{part}/shortcuts.png",
+        "Shortcuts",
+        "figures without the image and with a part hidden",
+        True,
+    ),
 )
 """Section, file in the run folder, caption, what it shows, and whether it is wide."""
 

@@ -1,10 +1,12 @@
-"""The report's tables of what else was asked of the model: subgroups, stress, shortcuts, heat maps."""
+"""The report's tables of what else was asked of the model: subgroups, stress, shortcuts, explanations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from lesionlab.evaluation.shortcuts import METRICS as SHORTCUT_METRICS
+from lesionlab.evaluation.shortcuts import VERSIONS
 from lesionlab.evaluation.slices import METRICS as GROUP_METRICS
 from lesionlab.evaluation.subgroups import worst_rows
 from lesionlab.report.evidence.gathering import Evidence
@@ -91,6 +93,24 @@ def wavering(of: Evidence) -> Table:
     records = tuple({"figure": name, **record(figure)} for name, (figure, _) in figures.items())
     columns = ("figure", "value [95 % interval]", "aim")
     return Table("wavering", "Small changes, and drawings over benign lesions", _chosen(found), columns, rows, records)
+
+
+def shortcuts(of: Evidence) -> Table:
+    """Return what metadata alone tell, and what is left with the lesion, or all but the lesion, hidden."""
+    found = of.studies.get("shortcuts", {})
+    rows: list[tuple[Cell, ...]] = []
+    records: list[dict[str, Any]] = []
+    for section in ("metadata", "masked"):
+        for name, figures in found.get(section, {}).get("versions", {}).items():
+            label = f"{VERSIONS[name]} ({found[section]['images']:,} images)"
+            rows.append((Cell(label), *(figure_cell(figures.get(metric)) for metric in SHORTCUT_METRICS)))
+            told = {k: v for metric in SHORTCUT_METRICS for k, v in record(figures.get(metric), f"{metric}_").items()}
+            records.append({"section": section, "version": name, "images": found[section]["images"], **told})
+    caption = found.get("caution", "")
+    columns = ("judged on", *SHORTCUT_METRICS.values())
+    return Table(
+        "shortcuts", "Without the image, and with a part hidden", caption, columns, tuple(rows), tuple(records)
+    )
 
 
 def _reached(found: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lesionlab.diagnoses import CODES, MALIGNANT, NAMES
+from lesionlab.evaluation.shortcuts import BACKGROUND_BOX, METADATA
 from lesionlab.report.evidence.gathering import STUDIES, Evidence
 from lesionlab.report.table import number, signed
 
@@ -107,9 +108,10 @@ def _weak(of: Evidence) -> Iterator[str]:
                 f"Of the corruptions, {name} hurts most: balanced accuracy falls by {_told(fall, 2)} of itself. "
                 f"Small changes flip {_told(stress['flips']['mean'], 2)} of the answers."
             )
-    for name in ("shortcuts", "faithfulness"):
-        if found := of.studies.get(name):
-            yield from found.get("verdict", ())
+    if shortcuts := of.studies.get("shortcuts"):
+        for section, version in (("metadata", METADATA), ("masked", BACKGROUND_BOX)):
+            if told := shortcuts[section].get("readings", {}).get(version):
+                yield f"{told[0].upper()}{told[1:]}."
 
 
 def _told(figure: Figure, digits: int = 3) -> str:
