@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 from lesionlab.data.cases import Case
 from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.questions import evaluate_questions, question_rows
+from lesionlab.models.decisions import OperatingPoint
 
 ANSWERS = [("mel", ""), ("bkl", ""), ("", "mel|bkl"), ("nv", ""), ("bcc", "")]
 
@@ -40,3 +41,21 @@ def test_a_question_without_both_answers_is_undefined() -> None:
     assert "undefined" in result["questions"]["melanoma"]
     assert "undefined: all images give the same answer" in dict(question_rows(result))["melanoma"]
     assert result["questions"]["benign keratosis"]["auroc"] == {"value": 0.5, "low": None, "high": None}
+
+
+def test_operating_points_and_calibration_are_carried_over() -> None:
+    found, p = cases(200), np.random.default_rng(0).dirichlet(np.ones(7), 200)
+    point = {"aim": "sensitivity 0.90", "threshold": 0.2, "sensitivity": 0.9, "specificity": 0.5}
+    points = [OperatingPoint.model_validate(point | {"target": target}) for target in ("melanoma", "malignant")]
+    result = evaluate_questions(found, p, 40, points)["questions"]
+    melanoma = result["melanoma"]
+    (carried,) = melanoma["operating"]
+    chance, shown = p[:, CODES.index("mel")], np.array([case.dx == "mel" for case in found])
+    assert carried["target"] == "melanoma" and carried["fitted"] == {"sensitivity": 0.9, "specificity": 0.5}
+    assert carried["sensitivity"]["value"] == pytest.approx((chance[shown] >= 0.2).mean())
+    assert carried["specificity"]["value"] == pytest.approx((chance[~shown] < 0.2).mean())
+    assert melanoma["figures"]["auroc"] == pytest.approx(melanoma["auroc"])
+    assert melanoma["figures"]["brier"]["value"] == pytest.approx(((chance - shown) ** 2).mean())
+    assert result["malignant"]["operating"][0]["target"] == "malignant" and "figures" not in result["benign keratosis"]
+    told = dict(question_rows({"images": 200, "questions": result}))
+    assert "melanoma at sensitivity 0.90: sensitivity (validation: 0.900)" in told

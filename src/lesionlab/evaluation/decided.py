@@ -139,7 +139,7 @@ def decision_rows(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, floa
     """Return what a person is told of an `evaluate_decisions` result: (figure in words, {value, low, high})."""
     rows = []
     for point in found["operating"]:
-        rows += _point_rows(point)
+        rows += point_rows(point)
     if sets := found["sets"]:
         rows.append((f"sets that hold the truth (meant: {sets['coverage']:.2f})", sets["covered"]))
         rows += [(f"... of {code}", figure) for code, figure in sets["per_class"].items()]
@@ -154,7 +154,7 @@ def decision_rows(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, floa
     return rows + ([("turned away", found["turned_away"])] if found["turned_away"] else [])
 
 
-def _point_rows(point: Mapping[str, Any]) -> list[tuple[str, Mapping[str, float | None]]]:
+def point_rows(point: Mapping[str, Any]) -> list[tuple[str, Mapping[str, float | None]]]:
     """Return what is told of an operating point, in full of the one that decides; a row of old has less to tell."""
     name, fitted = f"{point['target']} at {point['aim']}", point.get("fitted", {})
     before = {

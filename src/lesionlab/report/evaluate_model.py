@@ -87,7 +87,8 @@ def evaluate_model(
         result = write_evaluation(opened.folder, predictions, resamples, title=title, decided=decided, stated=stated)
         write_subgroups(opened.folder, predictions, case_groups(cases), resamples)
     else:
-        result = write_questions(opened.folder, cases, probabilities, resamples)
+        points = described.decisions.operating if described.decisions else ()
+        result = write_questions(opened.folder, cases, probabilities, resamples, points, stated)
     names = [case.image_id for case in cases]
     looks = opened.note_look(names, command)
     left_out = tuple(problem.image_id for problem in packed.left_out)

@@ -14,6 +14,7 @@ from lesionlab.evaluation.questions import evaluate_questions
 from lesionlab.evaluation.stated import Stated
 from lesionlab.evaluation.table import OF_CLASS
 from lesionlab.files import write_json
+from lesionlab.models.decisions import OperatingPoint
 from lesionlab.report import figures
 from lesionlab.report.net_benefit import draw_decision_curves
 
@@ -56,13 +57,19 @@ def write_evaluation(
 
 
 def write_questions(
-    folder: Path, cases: Sequence[Case], probabilities: Floats, resamples: int = 2000
+    folder: Path,
+    cases: Sequence[Case],
+    probabilities: Floats,
+    resamples: int = 2000,
+    points: Sequence[OperatingPoint] = (),
+    stated: Stated | None = None,
 ) -> dict[str, Any]:
     """Evaluate where diagnoses are known in part only; write metrics.json and predictions.csv, return the former.
 
+    `points` are the model's operating points, `stated` what `evaluate_questions` takes.
     The truth of an image that may be several diagnoses is written as these, joined by `|`.
     """
-    result = evaluate_questions(cases, probabilities, resamples)
+    result = evaluate_questions(cases, probabilities, resamples, points, stated)
     rows = [
         (case.image_id, case.lesion_id, "|".join(case.possible), CODES[int(row.argmax())], *row.tolist())
         for case, row in zip(cases, probabilities, strict=True)

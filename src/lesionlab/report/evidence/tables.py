@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lesionlab.evaluation.evaluate import LABELS, target_words
+from lesionlab.evaluation.questions import question_figures
 from lesionlab.evaluation.table import OF_CLASS, OF_TARGET
 from lesionlab.report.evidence.gathering import Evidence
 from lesionlab.report.table import NONE, Cell, Table, interval, number
@@ -143,16 +144,19 @@ def abstaining(of: Evidence) -> Table:
 def elsewhere(of: Evidence) -> Table:
     """Return the two-class questions on images of another source that were kept out of training and choices."""
     found = of.elsewhere or {"questions": {}, "images": 0}
-    rows, records = [], []
+    rows: list[tuple[Cell, ...]] = []
+    records: list[dict[str, Any]] = []
     for name, row in found["questions"].items():
         counts = (Cell(f"{row['images']:,}", "number"), Cell(f"{row['positives']:,}", "number"))
-        last = Cell(row["undefined"], "missing") if "undefined" in row else figure_cell(row["auroc"])
-        rows.append((Cell(name), *counts, last))
-        records.append(
-            {"question": name, "images": row["images"], "positives": row["positives"], **record(row.get("auroc"))}
-        )
+        if "undefined" in row:
+            rows.append((Cell(name), *counts, Cell(row["undefined"], "missing")))
+            continue
+        for words, figure in question_figures(name, row):
+            rows.append((Cell(words), *counts, figure_cell(figure)))
+            told = {"figure": words, "images": row["images"], "positives": row["positives"]}
+            records.append({"question": name, **told, **record(figure)})
     caption = f"{found['images']:,} images that took no part in training or in any choice."
-    columns = ("question", "images", "yes", "AUROC")
+    columns = ("figure", "images", "yes", "value [95 % interval]")
     return Table("elsewhere", "Images of another source", caption, columns, tuple(rows), tuple(records))
 
 
