@@ -20,6 +20,7 @@ from lesionlab.cli import (
     evaluate,
     explain,
     export,
+    faithfulness,
     info,
     leakage,
     predict,
@@ -63,6 +64,7 @@ app.command("compare")(compare.compare)
 app.command("shortcuts")(shortcuts.shortcuts)
 app.command("stress")(stress.stress)
 app.command("subgroups")(subgroups.subgroups)
+app.command("faithfulness")(faithfulness.faithfulness)
 app.command("leakage")(leakage.leakage)
 app.command("doubts")(doubts.doubts)
 app.command("report")(report.report)
