@@ -64,3 +64,8 @@ def test_a_card_of_a_model_that_tells_little(make_member: Callable[..., Path], t
 def test_what_stands_in_a_cell_does_not_break_the_table(bundle: Bundle) -> None:
     text = model_card(bundle, {"test": [("a|b", "1\n2")]})
     assert "| a\\|b | 1 2 |" in text
+
+
+def test_a_file_of_starting_weights_is_told_in_words(bundle: Bundle) -> None:
+    made = bundle.model_copy(update={"training": {"weights": {"file": "a.safetensors", "sha256": "12ab"}}})
+    assert "| starting weights | a.safetensors, SHA-256 12ab |" in model_card(made, {})

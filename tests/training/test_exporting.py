@@ -76,7 +76,7 @@ def test_evaluations_of_test_images_stand_in_the_card(make_run: Callable[..., Pa
     card = export_model(run, tmp_path / "m.lesion").model
     assert isinstance(card, Bundle)
     text = card.read(README).decode()
-    assert "0.812 [0.700, 0.900]" in text and "Evaluation 'test'" in text and "Evaluation 'val'" not in text
+    assert "0.812 [0.700, 0.900]" in text and "SOURCE --split test`" in text and "--split val`" not in text
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

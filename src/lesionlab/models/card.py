@@ -103,11 +103,15 @@ def _data(training: Mapping[str, Any]) -> str:
         ),
         ("images", parts or "unknown"),
         ("narrowed to", chosen or "nothing: all diagnoses and body sites"),
-        ("starting weights", str(training.get("weights", "unknown"))),
+        ("starting weights", _weights(training.get("weights", "unknown"))),
         ("recipe", ", ".join(f"{key} {recipe[key]}" for key in ("loss", "epochs", "size", "seed") if key in recipe)),
     ]
     grouped = " All photographs of a lesion lie in one part." if split.get("protocol") == "grouped" else ""
     return _table(("what", "value"), rows) + f"\n\nEvery setting is in bundle.json.{grouped}"
+
+
+def _weights(weights: Mapping[str, str] | str) -> str:
+    return weights if isinstance(weights, str) else f"{weights['file']}, SHA-256 {weights['sha256']}"
 
 
 def _figures(model: Bundle | Composite, figures: FigureTables, bound: str) -> str:

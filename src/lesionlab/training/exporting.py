@@ -182,5 +182,6 @@ def _evaluations(run: Path) -> dict[str, list[tuple[str, str]]]:
         result = read_json(path)
         if path.parent.name not in ("val", "train"):
             rows = question_rows(result) if "questions" in result else summary_rows(result)
-            tables[f"Evaluation {path.parent.name!r}"] = rows
+            part = path.parent.name
+            tables[f"Part {part}: `lesionlab evaluate --model RUN --data SOURCE --split {part}`"] = rows
     return tables
