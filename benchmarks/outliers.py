@@ -2,8 +2,8 @@
 
     python benchmarks/outliers.py RUN --data ham10000 --other FOLDER --dermoscopy isic2017/images
 
-RUN is a calibrated run folder. Its training images fit the scores, `--part` (val) sets their thresholds: each score
-turns away 5 % of that part, and the model's own rule what it does. FOLDER has a folder of images for each kind of
+RUN is a calibrated run folder. Its training images fit the scores, its validation images set their thresholds: each
+score turns away 5 % of them, and the model's own rule what it does. FOLDER has a folder of images for each kind of
 thing that is no dermoscopy: wallpapers of Debian's packages mate-backgrounds, gnome-backgrounds, lomiri-wallpapers
 and ukui-wallpapers as landscapes and textures, pictures of opencv-doc and scikit-image, slices of the scans in
 nilearn, nibabel and pydicom. Blank images, noise and pages are drawn here. Photographs in `--dermoscopy` folders, of
@@ -27,7 +27,7 @@ from lesionlab.models.appearance import statistics
 from lesionlab.models.bundle import read_bundle
 from lesionlab.prediction.network import Network
 from lesionlab.prediction.runtime import Session
-from lesionlab.report.parts import Images, part_images, run_folder, split_of
+from lesionlab.report.parts import Images, learnt_images
 
 DRAWN = 40
 WORDS = ("lesion", "patient", "report", "date", "history", "skin", "left", "arm", "no", "12", "2019", "of")
@@ -39,17 +39,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--part", default="val")
     parser.add_argument("--other", type=Path)
     parser.add_argument("--dermoscopy", type=Path, nargs="*", default=[])
-    parser.add_argument("--most", type=int, default=600, help="most images of a folder, and of the part")
+    parser.add_argument("--most", type=int, default=600, help="most images of a folder, and of validation")
     given = parser.parse_args()
 
     bundle = read_bundle(given.run)
-    split, images = split_of(bundle, run_folder(given.run), given.part, None), Images(given.data)
-    packed, chosen = part_images(bundle, split, images, given.part)
-    _, train = part_images(bundle, split, images, "train")
-    known, part = pixels_of(packed, train, 2 * given.most), pixels_of(packed, chosen, given.most)
+    learnt = learnt_images(bundle, given.run, Images(given.data))
+    known, part = (
+        pixels_of(learnt.pack, cases, most)
+        for cases, most in ((learnt.train, 2 * given.most), (learnt.validate, given.most))
+    )
 
     def read(folder: Path) -> np.ndarray:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
@@ -69,7 +69,7 @@ def main() -> None:
             rule.threshold,
         )
     print(f"{'turned away of':34} {'images':>6}  " + "  ".join(scores))
-    for kind, pixels in {f"{given.part} part": part, **images}.items():
+    for kind, pixels in {"validation part": part, **images}.items():
         shares = [f"{(score(pixels) > limits[name]).mean():{len(name)}.1%}" for name, score in scores.items()]
         print(f"{kind[-34:]:34} {len(pixels):6}  " + "  ".join(shares))
 

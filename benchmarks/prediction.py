@@ -108,6 +108,7 @@ sys.exit(main(["predict", sys.argv[2], "--model", sys.argv[1], "--views", "1"]))
 _TORCH = """
 import json, sys
 from pathlib import Path
+import lesionlab.torch_setup
 import numpy, timm, torch
 from PIL import Image
 folder = Path(sys.argv[1])
@@ -152,6 +153,9 @@ def ours(model: Path, files: list[Path]) -> dict[str, Any]:
 
 def theirs(model: Path, files: list[Path]) -> dict[str, Any]:
     """Answer all files as a short torch program does; the weights are random, which takes no more and no less time."""
+    import lesionlab.torch_setup  # noqa: F401  (before timm, which imports torchvision)
+
+    # ruff: isort: split
     import numpy as np
     import timm
     import torch

@@ -20,7 +20,7 @@ from lesionlab.prediction.judging import Floats, Verdict, judge
 from lesionlab.prediction.network import Network, Pixels
 from lesionlab.prediction.runtime import processors
 
-BATCH = 32
+BATCH = 8
 """Images that go through a network together; more take more memory and are no faster on processors."""
 
 
