@@ -11,10 +11,11 @@ import torch
 
 from lesionlab.data.colour import recolour
 from lesionlab.errors import ModelError
+from lesionlab.evaluation.faithfulness import METHODS
 from lesionlab.models.bundle import WEIGHTS, Bundle, torch_model
 from lesionlab.models.onnx_export import normalise, random_images
 from lesionlab.prediction import attributions
-from lesionlab.prediction.attributions import CAPTUM, METHODS, Attributions, centre, erased, noise
+from lesionlab.prediction.attributions import CAPTUM, Attributions, centre, erased, noise
 from lesionlab.prediction.cam import grad_cam
 
 SIDE = 64

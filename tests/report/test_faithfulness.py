@@ -13,13 +13,12 @@ from lesionlab.data.cases import read_rows
 from lesionlab.data.images import load_image, squash
 from lesionlab.data.masks import load_mask
 from lesionlab.errors import DataError, ModelError, UsageError
-from lesionlab.evaluation.faithfulness import MEASURES, STEPS
+from lesionlab.evaluation.faithfulness import MEASURES, METHODS, STEPS
 from lesionlab.files import read_json, write_json
 from lesionlab.models.bundle import read_bundle
 from lesionlab.models.composite import Ensemble, card_digests, write_composite
 from lesionlab.models.members import common_training
 from lesionlab.models.storage import CARD
-from lesionlab.prediction.attributions import METHODS
 from lesionlab.prediction.runtime import Session
 from lesionlab.report.faithfulness import COLUMNS, CURVES, PAGE, RESULT, TABLE, measure_faithfulness
 from lesionlab.report.parts import Images

@@ -55,8 +55,7 @@ def faithfulness(
 def show(found: Mapping[str, Any]) -> None:
     """Print the table, the verdict, and what a reader must know."""
     from lesionlab.evaluation.evaluate import with_interval
-    from lesionlab.evaluation.faithfulness import MEASURES, faithfulness_rows
-    from lesionlab.prediction.attributions import METHODS
+    from lesionlab.evaluation.faithfulness import MEASURES, METHODS, faithfulness_rows
 
     header = (f"{found['images']:,} {found['part']} images of {found['lesions']:,} lesions", *MEASURES.values())
     print_table(header, faithfulness_rows(found, METHODS))

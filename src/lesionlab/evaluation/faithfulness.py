@@ -37,6 +37,16 @@ MEASURES: dict[str, str] = {
 }
 """The measures' names in words. All are in 0 to 1, the gap in -1 to 1."""
 
+METHODS: dict[str, str] = {
+    "grad_cam": "Grad-CAM",
+    "integrated_gradients": "integrated gradients",
+    "occlusion": "occlusion",
+    "saliency": "saliency",
+    "centre": "centre Gaussian",
+    "random": "random",
+}
+"""The maps' names in words; the last two are what the others must beat."""
+
 CENTRE = "centre"
 """The method, a Gaussian in the middle of the frame, that the others are compared with."""
 

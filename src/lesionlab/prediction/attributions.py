@@ -30,16 +30,6 @@ from lesionlab.models.bundle import Bundle, torch_model
 from lesionlab.models.onnx_export import normalise
 from lesionlab.prediction.cam import Maps, Pixels, grad_cam, scale
 
-METHODS: dict[str, str] = {
-    "grad_cam": "Grad-CAM",
-    "integrated_gradients": "integrated gradients",
-    "occlusion": "occlusion",
-    "saliency": "saliency",
-    "centre": "centre Gaussian",
-    "random": "random",
-}
-"""The maps' names in words; the last two are what the others must beat."""
-
 IG_STEPS = 16
 """Points on the way of integrated gradients, placed by Gauss and Legendre."""
 

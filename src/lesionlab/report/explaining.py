@@ -10,10 +10,10 @@ import numpy as np
 from lesionlab.data.cases import Case
 from lesionlab.data.masks import Masks
 from lesionlab.evaluation.attention import shares
-from lesionlab.evaluation.faithfulness import MEASURES, STEPS, area, order, pointing, walk
+from lesionlab.evaluation.faithfulness import MEASURES, METHODS, STEPS, area, order, pointing, walk
 from lesionlab.evaluation.metrics import Bools
 from lesionlab.evaluation.predictions import Floats, Ints
-from lesionlab.prediction.attributions import METHODS, Attributions, erased
+from lesionlab.prediction.attributions import Attributions, erased
 from lesionlab.prediction.cam import Maps, Pixels
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.opened import Opened

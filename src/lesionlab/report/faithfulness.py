@@ -12,11 +12,11 @@ from lesionlab.data.cases import Case, labelled, write_rows
 from lesionlab.data.masks import Masks, find_masks
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError
-from lesionlab.evaluation.faithfulness import GRID, MEASURES, STEPS, faithfulness_table, verdict
+from lesionlab.evaluation.faithfulness import GRID, MEASURES, METHODS, STEPS, faithfulness_table, verdict
 from lesionlab.evaluation.intervals import LEVEL
 from lesionlab.files import write_json
 from lesionlab.models.bundle import read_bundle
-from lesionlab.prediction.attributions import BLUR, CENTRE_SIGMA, IG_STEPS, METHODS, STRIDE, WINDOW, Attributions
+from lesionlab.prediction.attributions import BLUR, CENTRE_SIGMA, IG_STEPS, STRIDE, WINDOW, Attributions
 from lesionlab.report.attention import read_masks
 from lesionlab.report.explaining import Explained, explain
 from lesionlab.report.faithfulness_pictures import draw_curves, draw_maps

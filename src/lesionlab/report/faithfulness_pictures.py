@@ -14,7 +14,7 @@ from lesionlab.data.images import frame, load_image
 from lesionlab.data.masks import Masks
 from lesionlab.diagnoses import CODES
 from lesionlab.evaluation.evaluate import with_interval
-from lesionlab.prediction.attributions import METHODS
+from lesionlab.evaluation.faithfulness import METHODS
 from lesionlab.prediction.cam import Maps, Pixels
 from lesionlab.report.explaining import WALKS, Explained
 from lesionlab.report.figures import COLOURS, LARGE, MEDIUM, SMALL, figure, save

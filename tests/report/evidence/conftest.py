@@ -11,6 +11,7 @@ from lesionlab.evaluation.slices import Guard
 from lesionlab.report.evaluate_model import evaluate_model
 from lesionlab.report.evaluate_subgroups import evaluate_subgroups
 from lesionlab.report.evidence.gathering import Evidence, gather
+from lesionlab.report.faithfulness import measure_faithfulness
 from lesionlab.report.parts import Images
 from lesionlab.report.shortcuts import find_shortcuts
 from lesionlab.report.stress import stress_model
@@ -27,11 +28,12 @@ def judged(run: Path, synthetic: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def studied(judged: Path, synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with subgroups, stress and shortcuts."""
+    """The same, studied in every way."""
     folder = Path(shutil.copytree(judged, tmp_path_factory.mktemp("evidence") / "studied"))
     evaluate_subgroups(folder, Images(synthetic), "val", resamples=40, guard=Guard(3, 1))
     stress_model(folder, Images(synthetic), "val", resamples=40)
     find_shortcuts(folder, Images(synthetic), "val", resamples=40)
+    measure_faithfulness(folder, Images(synthetic), "val", count=6, resamples=40)
     return folder
 
 

@@ -29,7 +29,7 @@ def test_small_changes_stand_beside_their_aim(full: Evidence) -> None:
 
 
 def test_what_was_not_asked_has_no_table(bare: Evidence) -> None:
-    for make in (sides.groups, sides.worst_groups, sides.stress, sides.wavering, sides.shortcuts):
+    for make in (sides.groups, sides.worst_groups, sides.stress, sides.wavering, sides.shortcuts, sides.faithfulness):
         assert make(bare).rows == ()
 
 
@@ -39,3 +39,11 @@ def test_every_version_of_the_images_has_a_row(full: Evidence) -> None:
     assert [row["version"] for row in table.records] == versions and {"metadata", "background_box"} < set(versions)
     alone = found["metadata"]["versions"]["metadata"]["melanoma_auroc"]
     assert table.records[versions.index("metadata")]["melanoma_auroc_value"] == alone["value"]
+
+
+def test_every_kind_of_map_has_a_row(full: Evidence) -> None:
+    found, table = full.studies["faithfulness"], sides.faithfulness(full)
+    assert [row["method"] for row in table.records] == list(found["methods"])
+    cam = found["methods"]["grad_cam"]["measures"]
+    assert table.records[0]["inside_value"] == cam["inside"]["value"] and table.rows[0][0].text == "Grad-CAM"
+    assert f"{found['images']} images" in table.caption

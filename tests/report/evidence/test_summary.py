@@ -41,7 +41,7 @@ def test_weaknesses_are_told_where_they_were_asked(bare: Evidence, full: Evidenc
     told = " ".join(summary(full))
     assert f"{full.studies['stress']['corruptions']['worst']['balanced_accuracy']} hurts most" in told
     assert "hurts most" not in " ".join(summary(bare))
-    assert {name for name, _ in not_asked(full)} == {"faithfulness"}
+    assert {name for name, _ in not_asked(full)} == set()
     assert "Melanoma AUROC: age, sex and site alone" in told and "lesion hidden by a box" in told
     of = replace(full, studies=copy.deepcopy(dict(full.studies)))
     for row in of.studies["subgroups"]["worst"].values():

@@ -26,17 +26,9 @@ PAGE, JSON, TEMPLATE = "index.html", "evidence.json", "evidence/evidence.html.j2
 DATA_CARD = "data_card.md"
 
 TABLES = (
-    *(
-        tables.quality,
-        tables.per_class,
-        tables.targets,
-        tables.operating,
-        tables.sets,
-        tables.abstaining,
-        tables.elsewhere,
-    ),
-    *(sides.worst_groups, sides.groups, sides.stress, sides.wavering, sides.shortcuts),
-    lambda of: people_table(of.people),
+    *(tables.quality, tables.per_class, tables.targets, tables.operating, tables.sets, tables.abstaining),
+    *(tables.elsewhere, sides.worst_groups, sides.groups, sides.stress, sides.wavering, sides.shortcuts),
+    *(sides.faithfulness, lambda of: people_table(of.people)),
 )
 
 PICTURES: tuple[tuple[str, str, str, str, bool], ...] = (
@@ -45,13 +37,8 @@ PICTURES: tuple[tuple[str, str, str, str, bool], ...] = (
     ("benefit", "evaluation/{part}/decision_curves.png", "Decision curves", "net benefit by threshold", True),
     *(("groups", f"evaluation/{{part}}/{name}", "By group", METRICS[metric], True) for metric, name in FORESTS.items()),
     ("stress", "stress/{part}/stress_curves.png", "Corrupted photographs", "falls by corruption and severity", True),
-    (
-        "shortcuts",
-        "shortcuts/{part}/shortcuts.png",
-        "Shortcuts",
-        "figures without the image and with a part hidden",
-        True,
-    ),
+    ("shortcuts", "shortcuts/{part}/shortcuts.png", "Shortcuts", "without the image, or with a part hidden", True),
+    ("maps", "faithfulness/{part}/faithfulness_curves.png", "Insertion and deletion", "chance by share erased", True),
 )
 """Section, file in the run folder, caption, what it shows, and whether it is wide."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lesionlab.evaluation.faithfulness import MEASURES, METHODS
 from lesionlab.evaluation.shortcuts import METRICS as SHORTCUT_METRICS
 from lesionlab.evaluation.shortcuts import VERSIONS
 from lesionlab.evaluation.slices import METRICS as GROUP_METRICS
@@ -111,6 +112,24 @@ def shortcuts(of: Evidence) -> Table:
     return Table(
         "shortcuts", "Without the image, and with a part hidden", caption, columns, tuple(rows), tuple(records)
     )
+
+
+def faithfulness(of: Evidence) -> Table:
+    """Return what maps of each method show: energy and maximum inside the lesion, insertion and deletion."""
+    found = of.studies.get("faithfulness", {})
+    rows: list[tuple[Cell, ...]] = []
+    records: list[dict[str, Any]] = []
+    for name, method in found.get("methods", {}).items():
+        figures = method["measures"]
+        rows.append((Cell(METHODS[name]), *(figure_cell(figures.get(measure), 2) for measure in MEASURES)))
+        told = {
+            key: value for measure in MEASURES for key, value in record(figures.get(measure), f"{measure}_").items()
+        }
+        records.append({"method": name, **told})
+    chance = (found.get("chance") or {}).get("value")
+    share = "" if chance is None else f" The lesion takes {chance:.2f} of the frame."
+    caption = f"{_chosen(found or None)}{share} {found.get('caution', '')}"
+    return Table("faithfulness", "Maps beside maps", caption, ("map", *MEASURES.values()), tuple(rows), tuple(records))
 
 
 def _reached(found: Mapping[str, Any]) -> str:

@@ -112,6 +112,7 @@ def _weak(of: Evidence) -> Iterator[str]:
         for section, version in (("metadata", METADATA), ("masked", BACKGROUND_BOX)):
             if told := shortcuts[section].get("readings", {}).get(version):
                 yield f"{told[0].upper()}{told[1:]}."
+    yield from of.studies.get("faithfulness", {}).get("verdict", ())
 
 
 def _told(figure: Figure, digits: int = 3) -> str:
