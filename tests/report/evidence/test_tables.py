@@ -40,7 +40,7 @@ def test_what_is_undefined_is_told(bare: Evidence) -> None:
     assert [row[-1].text for row in table.rows] == ["0.800", "all images give the same answer"]
     assert [row["value"] for row in table.records] == [0.8]
     assert tables.figure_cell({"value": None, "low": None, "high": None}).text == "–"
-    assert tables.figure_cell({"too_few": "3 images, 50 needed"}).text == "3 images, 50 needed"
+    assert tables.figure_cell({"too_few": "3 images, 50 needed"}).text == "too few"
 
 
 def test_melanoma_and_malignant_stand_side_by_side(bare: Evidence) -> None:

@@ -16,9 +16,9 @@ Figure = Mapping[str, Any]
 
 
 def figure_cell(figure: Figure | None, digits: int = 3) -> Cell:
-    """Return a figure with its interval as one cell; a dash where there is none, its reason where it is undefined."""
+    """Return a figure with its interval as one cell; "too few" where images are, a dash where it is undefined."""
     if figure is None or figure.get("value") is None:
-        return Cell((figure or {}).get("too_few", NONE), "missing" if (figure or {}).get("too_few") else "number")
+        return Cell("too few", "missing") if figure and "too_few" in figure else Cell(NONE, "number")
     return Cell(number(figure["value"], digits), "number", interval(figure, digits, ""))
 
 
