@@ -37,6 +37,15 @@ def test_the_test_part(own: Path, synthetic: Path, capsys: pytest.CaptureFixture
     assert looks[0]["split"] == split.fingerprint
 
 
+def test_stress_goes_with_it(own: Path, synthetic: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["evaluate", "--model", str(own), "--data", str(synthetic), "--split", "val", "--stress", *QUICK]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "balanced accuracy without corruption" in shown and "macro F1" in shown
+    told = read_json(own / "stress" / "val" / "stress.json")
+    assert told["images"] == told["chosen_of"] == read_json(own / "evaluation" / "val" / "metrics.json")["images"]
+
+
 def test_validation_repeats_what_training_found(own: Path, synthetic: Path) -> None:
     """The written model, read by another runtime, gives the figures of the run within rounding; no look is counted."""
     arguments = ["evaluate", "--model", str(own), "--data", str(synthetic), "--split", "val", *QUICK]

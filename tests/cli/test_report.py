@@ -24,7 +24,7 @@ def test_it_follows_an_evaluation(own: Path, synthetic: Path, capsys: pytest.Cap
         assert f'id="{section}' in text
     assert main(["report", "--model", str(own)]) == 0
     shown = capsys.readouterr().out
-    assert "not asked: stress (lesionlab stress)" in shown and "index.html" in shown.replace("\n", "")
+    assert "not asked: stress (lesionlab stress --model" in shown and "index.html" in shown.replace("\n", "")
 
 
 def test_evaluate_writes_it_too(own: Path, synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

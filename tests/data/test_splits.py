@@ -153,6 +153,19 @@ def test_clusters_tie_through_shared_lesions() -> None:
     assert groups["d1"] == "d"
 
 
+def test_protocols_say_whether_lesions_stay_together() -> None:
+    cases = table(60)
+    source = cases[0].source
+    made = [
+        splits.grouped(cases),
+        splits.kfold(cases, 3),
+        splits.kfold(cases, 3).fold(1),
+        splits.external(cases, source),
+    ]
+    assert all(splits.keeps_lesions_together(split.protocol) for split in made)
+    assert not any(splits.keeps_lesions_together(name) for name in (splits.paper(cases).protocol, "siblings-leak", ""))
+
+
 def test_paper_counts_of_ham10000() -> None:
     cases = [Case(f"ISIC_{n:07d}", "x", CODES[n % 7], f"l{n}") for n in range(10015)]
     assert Counter(splits.paper(cases).parts.values()) == {"train": 8516, "val": 1499}

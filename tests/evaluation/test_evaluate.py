@@ -95,7 +95,9 @@ def test_a_single_lesion_has_no_intervals(by_hand: Predictions) -> None:
     one = Predictions(by_hand.image_ids, ("x",) * 10, by_hand.truth, by_hand.probabilities)
     result = evaluate(one, 100)
     assert result["lesions"] == 1
-    assert result["metrics"]["accuracy"] == {"value": pytest.approx(0.7), "low": None, "high": None}
+    accuracy = result["metrics"]["accuracy"]
+    assert (accuracy["value"], accuracy["low"], accuracy["high"]) == (pytest.approx(0.7), None, None)
+    assert accuracy["why"] == result["undefined"]["accuracy"]
     assert result["undefined"]["accuracy"] == "no interval: there is a single lesion"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lesionlab.data.cases import Case, Problem
+from lesionlab.data.cases import Case, Problem, write_cases
 from lesionlab.data.sources import load_source
 from lesionlab.data.splits import grouped, kfold, paper, read_split, siblings_across, write_split
 from lesionlab.errors import DataError, ModelError, UsageError
@@ -28,7 +28,7 @@ def side(name: str, cases: list[Case]) -> Side:
 
 
 def test_the_papers_split_leaks_what_its_own_count_says(synthetic: Path, run: Path, cases: list[Case]) -> None:
-    sides = sides_of_split(run / "split.csv", synthetic)
+    sides = sides_of_split(run / "split.csv", [synthetic])
     assert sides[1].name.endswith("split.csv, val")
     told = audit_leakage(*sides, near=False).to_json()
     expected = siblings_across(cases, read_split(run / "split.csv"))
@@ -39,26 +39,37 @@ def test_the_papers_split_leaks_what_its_own_count_says(synthetic: Path, run: Pa
 
 def test_a_grouped_split_does_not_leak(synthetic: Path, cases: list[Case], tmp_path: Path) -> None:
     write_split(tmp_path / "split.csv", grouped(cases))
-    found = audit_leakage(*sides_of_split(tmp_path / "split.csv", synthetic), near=False)
+    found = audit_leakage(*sides_of_split(tmp_path / "split.csv", [synthetic]), near=False)
     assert not found.leaks and found.to_json()["counts"]["all"]["share"] == 0
 
 
 def test_parts_of_a_split(synthetic: Path, cases: list[Case], tmp_path: Path) -> None:
     write_split(tmp_path / "g.csv", grouped(cases))
-    assert [one.name.rpartition(" ")[2] for one in sides_of_split(tmp_path / "g.csv", synthetic)] == ["train", "test"]
-    assert sides_of_split(tmp_path / "g.csv", synthetic, "val")[1].name.endswith("val")
+    assert [one.name.rpartition(" ")[2] for one in sides_of_split(tmp_path / "g.csv", [synthetic])] == ["train", "test"]
+    assert sides_of_split(tmp_path / "g.csv", [synthetic], "val")[1].name.endswith("val")
     write_split(tmp_path / "k.csv", kfold(cases, 3))
-    train, test = sides_of_split(tmp_path / "k.csv", synthetic, "fold1")
+    train, test = sides_of_split(tmp_path / "k.csv", [synthetic], "fold1")
     assert train.name.endswith("fold0+fold2") and len(train.cases) + len(test.cases) == len(cases)
     for part in (None, "test", "train"):
         with pytest.raises(UsageError, match="no such part"):
-            sides_of_split(tmp_path / "k.csv", synthetic, part)
+            sides_of_split(tmp_path / "k.csv", [synthetic], part)
+
+
+def test_a_split_over_two_sources(cases: list[Case], tmp_path: Path) -> None:
+    tables = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for table, mine in zip(tables, (cases[:4], cases[4:8]), strict=True):
+        write_cases(table, mine)
+    write_split(tmp_path / "split.csv", paper(cases[:8]))
+    train, test = sides_of_split(tmp_path / "split.csv", tables, "val")
+    assert {case.image_id for case in (*train.cases, *test.cases)} == {case.image_id for case in cases[:8]}
+    with pytest.raises(DataError, match="are not in it"):
+        sides_of_split(tmp_path / "split.csv", tables[:1], "val")
 
 
 def test_a_source_that_lacks_images_of_the_split(synthetic: Path, cases: list[Case], tmp_path: Path) -> None:
     write_split(tmp_path / "split.csv", paper([*cases, replace(cases[0], image_id="gone")]))
     with pytest.raises(DataError, match="are not in it: gone"):
-        sides_of_split(tmp_path / "split.csv", synthetic)
+        sides_of_split(tmp_path / "split.csv", [synthetic])
 
 
 def test_folders_of_photographs_and_the_problems_that_are_told(cases: list[Case], tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from html_page import Page
 from small_study import NO_WEIGHTS, PHOTOGRAPHS, add_attention, add_pictures, add_siblings, add_views, write_study
 
 from lesionlab.data.cases import read_rows
@@ -17,37 +17,6 @@ from lesionlab.files import read_json, write_json, write_text
 from lesionlab.study.report import write_report
 
 POPULATION = [name for name in PHOTOGRAPHS if name.startswith("population")]
-VOID = ("meta", "img", "br", "link", "input")
-
-
-class Page(HTMLParser):
-    """What a page holds: ids, addresses it names, its text; fails on tags that are not closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.sources: list[str] = []
-        self.alternatives: list[str] = []
-        self.open: list[str] = []
-        self.words = ""
-        self.feed(text)
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        if tag not in VOID:
-            self.open.append(tag)
-        self.ids += [given["id"] or ""] if "id" in given else []
-        self.links += [given["href"] or ""] if "href" in given else []
-        self.sources += [given["src"] or ""] if "src" in given else []
-        self.alternatives += [given.get("alt") or ""] if tag == "img" else []
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
 
 
 def photographic(name: str) -> bool:

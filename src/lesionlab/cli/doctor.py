@@ -31,6 +31,7 @@ LIBRARIES: dict[str, str] = {
     "sklearn": "to evaluate: pip install 'lesionlab[train]'",
     "matplotlib": "for pictures: pip install 'lesionlab[train]'",
     "onnx": "to write models: pip install 'lesionlab[train]'",
+    "pydicom": "to read DICOM: pip install 'lesionlab[dicom]'",
 }
 """Library -> what to do where it cannot be imported."""
 

@@ -12,6 +12,7 @@ import typer
 from lesionlab.cli import options
 from lesionlab.cli.remarks import note_images, say_looks
 from lesionlab.cli.screen import Screen, note, print_json, print_table, say
+from lesionlab.cli.stress import show as show_stress
 from lesionlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="DIR", help="Write the report there too; see `lesionlab report`.")
     ] = None,
+    stress: Annotated[
+        bool, typer.Option("--stress", help="Also ask about the images corrupted; see `lesionlab stress`.")
+    ] = False,
     resamples: options.Resamples = 2000,
     prevalence: Annotated[
         list[str] | None,
@@ -55,20 +59,26 @@ def evaluate(
     from lesionlab.report.evaluate_model import evaluate_model
     from lesionlab.report.evidence.page import report_model
     from lesionlab.report.parts import Images
+    from lesionlab.report.stress import stress_model
 
     stated = Stated(min_tpr, read_prevalence(prevalence or []))
     if report:
         _check_report(model, out)
     with Screen() as screen:
         images = Images(data, source, cache, skip_bad, screen.counted)
-        found = evaluate_model(
-            model, images, split, split_file, views, out, resamples, " ".join(sys.argv), stated=stated
-        )
+        command = " ".join(sys.argv)
+        found = evaluate_model(model, images, split, split_file, views, out, resamples, command, stated=stated)
+        worse = None
+        if stress:
+            place = out / "stress" if out else None
+            worse = stress_model(model, images, split, None, split_file, views, place, resamples, command=command)
         page = report_model(model, split, images, report)[0] if report else None
     if json:
-        print_json(asdict(found) | {"report": page})
+        print_json(asdict(found) | {"stress": worse, "report": page})
         return
     show(found)
+    if worse:
+        show_stress(worse)
     if page:
         say(f"report written to {page}")
 

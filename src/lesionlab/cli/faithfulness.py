@@ -55,10 +55,10 @@ def faithfulness(
 def show(found: Mapping[str, Any]) -> None:
     """Print the table, the verdict, and what a reader must know."""
     from lesionlab.evaluation.evaluate import with_interval
-    from lesionlab.evaluation.faithfulness import MEASURES, METHODS, faithfulness_rows
+    from lesionlab.evaluation.faithfulness import MEASURES, faithfulness_rows
 
     header = (f"{found['images']:,} {found['part']} images of {found['lesions']:,} lesions", *MEASURES.values())
-    print_table(header, faithfulness_rows(found, METHODS))
+    print_table(header, faithfulness_rows(found))
     say("* the difference to the centre Gaussian has a 95 % interval that leaves out 0")
     if found["masks"] is None:
         note("no masks: only insertion and deletion are told")

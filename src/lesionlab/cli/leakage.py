@@ -25,7 +25,8 @@ def leakage(
         Path | None, typer.Option("--split", metavar="FILE", help="Instead of TRAIN and TEST: the parts of a split.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="SOURCE", help="The source that the split was made of.")
+        list[Path] | None,
+        typer.Option("--data", metavar="SOURCE", help="The source that the split was made of; may be repeated."),
     ] = None,
     part: Annotated[
         str | None, typer.Option("--part", metavar="NAME", help="Part of the split that tests [default: test, or val].")
@@ -67,7 +68,12 @@ def leakage(
 
 
 def _sides(
-    train: Path | None, test: Path | None, split: Path | None, data: Path | None, part: str | None, source: str | None
+    train: Path | None,
+    test: Path | None,
+    split: Path | None,
+    data: list[Path] | None,
+    part: str | None,
+    source: str | None,
 ) -> tuple[Side, Side]:
     """Return the two sets of images that the options name."""
     from lesionlab.report.leakage import sides_of_split, two_sides

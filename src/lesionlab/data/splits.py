@@ -137,6 +137,11 @@ def external(cases: Sequence[Case], test_source: str, seed: int = 0, duplicates:
     return Split(f"external-{test_source}", seed, {**inner, **{case.image_id: "test" for case in test}})
 
 
+def keeps_lesions_together(protocol: str) -> bool:
+    """Return whether splits of a protocol have all photographs of a lesion on one side."""
+    return protocol.partition("-")[0] in ("grouped", "kfold", "external")
+
+
 def joined(split: Split, others: Sequence[Sequence[Case]]) -> Split:
     """Return the split with other sources' images in it: four fifths in "train", one fifth in `KEPT_OUT`.
 

@@ -157,10 +157,9 @@ def _better_at(curve: Mapping[str, Any]) -> str:
     return f"at {len(better)} of {count} thresholds" + (f", {better[0]:.2f} to {better[-1]:.2f}" if better else "")
 
 
-def with_interval(metric: Mapping[str, float | None]) -> str:
+def with_interval(metric: Mapping[str, float | None], digits: int = 3) -> str:
     """Return "0.834 [0.812, 0.855]", the value alone where there is no interval, "undefined" without a value."""
     if metric["value"] is None:
         return "undefined"
-    if metric["low"] is None:
-        return f"{metric['value']:.3f}"
-    return f"{metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]"
+    value = f"{metric['value']:.{digits}f}"
+    return value if metric["low"] is None else f"{value} [{metric['low']:.{digits}f}, {metric['high']:.{digits}f}]"

@@ -153,8 +153,8 @@ def faithfulness_table(
     }
 
 
-def faithfulness_rows(table: Mapping[str, Any], words: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Return the printed rows of a `faithfulness_table`, a method (called by its `words`) and a cell for each measure.
+def faithfulness_rows(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return the printed rows of a `faithfulness_table`, a method in words and a cell for each measure.
 
     A star marks what differs from the centre Gaussian by an interval that leaves out 0.
     """
@@ -162,14 +162,14 @@ def faithfulness_rows(table: Mapping[str, Any], words: Mapping[str, str]) -> lis
     for method, told in table["methods"].items():
         stars = ("*" if _sign(told["against_centre"][name]) else "" for name in MEASURES)
         cells = (with_interval(told["measures"][name]) for name in MEASURES)
-        rows.append((words[method], *(f"{cell}{star}" for cell, star in zip(cells, stars, strict=True))))
+        rows.append((METHODS[method], *(f"{cell}{star}" for cell, star in zip(cells, stars, strict=True))))
     return rows
 
 
-def verdict(table: Mapping[str, Any], method: str, words: str) -> str:
+def verdict(table: Mapping[str, Any], method: str) -> str:
     """Return in a sentence whether a method's maps tell more than the centre Gaussian; see `faithfulness_table`."""
     mine, centre = table["methods"][method], table["methods"][CENTRE]["measures"]
-    gap, more = mine["measures"]["gap"], mine["against_centre"]["gap"]
+    gap, more, words = mine["measures"]["gap"], mine["against_centre"]["gap"], METHODS[method]
     if gap["value"] is None:
         told = f"What {words} is worth is undefined: every answer is the one that the erased image gets"
     else:

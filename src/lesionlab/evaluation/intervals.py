@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,16 @@ class Interval:
     high: float | None
     undefined_share: float
 
+    @property
+    def why(self) -> str:
+        """Why there is none; "" where there is one."""
+        if self.low is not None:
+            return ""
+        if self.undefined_share == 0:
+            return "no interval: there is a single lesion"
+        limit = f"{UNDEFINED_LIMIT:.0%}"
+        return f"no interval: undefined in {self.undefined_share:.1%} of the resamples (at most {limit} allowed)"
+
 
 def lesion_weights(lesions: Ints, resamples: int, seed: int, block_bytes: int = BLOCK_BYTES) -> Iterator[Floats]:
     """Yield blocks (b, n) of image weights, `resamples` rows in all: how often each image's lesion was drawn.
@@ -60,11 +71,13 @@ def lesion_weights(lesions: Ints, resamples: int, seed: int, block_bytes: int = 
 
 def measured(
     measures: Callable[[Floats], Mapping[str, Floats]], lesions: Ints, resamples: int = 2000, seed: int = 0
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, dict[str, Any]]:
     """Return {value, low, high} by name of what `measures` gives for image weights (b, n): figures (b,) by name.
 
     `lesions` (n,) numbers the images' lesions from 0. What is undefined is None; so are low and high of a single
-    lesion, and with 0 resamples. Raises `UsageError` for other numbers of them below `FEWEST`.
+    lesion, and with 0 resamples. A value without limits has a `why`.
+
+    Raises `UsageError` for other numbers of resamples below `FEWEST`.
     """
     found = intervals_of(measures, lesions, resamples, seed)
     return {
@@ -88,13 +101,12 @@ def intervals_of(
     return {name: interval(np.concatenate([block[name] for block in blocks])) for name in blocks[0]}
 
 
-def figure(value: float, found: Interval | None) -> dict[str, float | None]:
-    """Return {value, low, high} with None for what is undefined."""
-    return {
-        "value": None if math.isnan(value) else value,
-        "low": found.low if found else None,
-        "high": found.high if found else None,
-    }
+def figure(value: float, found: Interval | None) -> dict[str, Any]:
+    """Return {value, low, high} with None for what is undefined, and why where a value has no limits."""
+    if math.isnan(value):
+        return {"value": None, "low": None, "high": None}
+    limits = {"value": value, "low": found.low if found else None, "high": found.high if found else None}
+    return limits | {"why": found.why} if found and found.why else limits
 
 
 def bootstrap(predictions: Predictions, resamples: int = 2000, seed: int = 0) -> Scores:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lesionlab.diagnoses import CODES
-from lesionlab.evaluation.intervals import UNDEFINED_LIMIT, Interval
+from lesionlab.evaluation.intervals import Interval
 from lesionlab.evaluation.metrics import IS_MALIGNANT, MELANOMA
 from lesionlab.evaluation.predictions import Predictions
 from lesionlab.evaluation.table import OF_TARGET
@@ -21,9 +21,7 @@ def undefined(
     reasons = _reasons(predictions)
     without_value = {name: reasons[name] for name, metric in table.items() if metric["value"] is None}
     without_interval = {
-        name: _why_no_interval(predictions, found)
-        for name, found in intervals.items()
-        if found.low is None and name not in without_value
+        name: found.why for name, found in intervals.items() if found.low is None and name not in without_value
     }
     return {**without_value, **without_interval}
 
@@ -66,10 +64,3 @@ def _reasons(predictions: Predictions) -> dict[str, str]:
 
 def _no_negatives(side: str, code: str) -> str:
     return side if side.startswith("every") else f"every image is taken for {code}"
-
-
-def _why_no_interval(predictions: Predictions, found: Interval) -> str:
-    if predictions.lesions.max() == 0:
-        return "no interval: there is a single lesion"
-    limit = f"{UNDEFINED_LIMIT:.0%}"
-    return f"no interval: undefined in {found.undefined_share:.1%} of the resamples (at most {limit} allowed)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lesionlab.data.splits import keeps_lesions_together
 from lesionlab.diagnoses import CODES, DIAGNOSES
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite
@@ -106,7 +107,8 @@ def _data(training: Mapping[str, Any]) -> str:
         ("starting weights", _weights(training.get("weights", "unknown"))),
         ("recipe", ", ".join(f"{key} {recipe[key]}" for key in ("loss", "epochs", "size", "seed") if key in recipe)),
     ]
-    grouped = " All photographs of a lesion lie in one part." if split.get("protocol") == "grouped" else ""
+    together = keeps_lesions_together(split.get("protocol", ""))
+    grouped = " All photographs of a lesion lie in one part." if together else ""
     return _table(("what", "value"), rows) + f"\n\nEvery setting is in bundle.json.{grouped}"
 
 

@@ -9,9 +9,8 @@ import numpy as np
 
 from lesionlab.data.cases import Case
 from lesionlab.data.packs import Pack
-from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError
-from lesionlab.evaluation.predictions import Floats, Predictions, read_predictions
+from lesionlab.evaluation.predictions import Floats, Predictions, from_cases, read_predictions
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.report.parts import Counted
 
@@ -30,7 +29,7 @@ def predict_cases(
     predictor: Predictor, packed: Pack, chosen: Sequence[Case], progress: Counted | None = None
 ) -> Predictions:
     """Return the predictions for those of the chosen cases, of known diagnosis, that could be read."""
-    return joined(*probabilities_of(predictor, packed, chosen, progress))
+    return from_cases(*probabilities_of(predictor, packed, chosen, progress))
 
 
 def probabilities_of(
@@ -46,16 +45,6 @@ def probabilities_of(
         if progress:
             progress("predicting", min(first + CHUNK, len(rows)), len(rows))
     return [packed.cases[row] for row in rows], np.concatenate(parts)
-
-
-def joined(cases: Sequence[Case], probabilities: Floats) -> Predictions:
-    """Return the cases' diagnoses beside their probabilities (n, 7)."""
-    return Predictions(
-        tuple(case.image_id for case in cases),
-        tuple(case.lesion_id for case in cases),
-        np.array([CODES.index(case.dx) for case in cases], np.int64),
-        probabilities,
-    )
 
 
 def known_answers(

@@ -20,7 +20,7 @@ from lesionlab.files import write_json, write_text
 from lesionlab.report.asking import answers_file
 from lesionlab.report.heatmaps import shrink
 from lesionlab.report.html import Picture, render
-from lesionlab.report.pages import Cell, draw_page
+from lesionlab.report.pages import Cell, draw_page, in_lines
 from lesionlab.report.parts import Images, run_folder
 
 HELD_OUT: tuple[str, ...] = ("test", "val")
@@ -118,12 +118,11 @@ def _write_page(result: Mapping[str, Any], images: Images, out: Path, count: int
 
 def _sheet(rows: Sequence[Mapping[str, Any]], cases: Mapping[str, Case], path: Path) -> None:
     """Draw photographs with their names, what the model says, and on how many of the lesion's photographs it does."""
-    cells: list[Cell | None] = []
+    cells = []
     for row in rows:
         case = cases[row["image_id"]]
         said = f"{row['answer']} {row['probability']:.0%}, {row['label']} {row['own']:.0%}"
         of = f"{row['doubted']} of {row['photographs']} photographs" if row["photographs"] > 1 else "one photograph"
         photograph = shrink(load_image(Path(case.path), case.image_id))
         cells.append(Cell(photograph, f"{row['image_id']}\n{said}\n{case.dx_type or 'dx_type unknown'}, {of}"))
-    cells += [None] * (-len(cells) % ACROSS)
-    draw_page([("", cells[first : first + ACROSS]) for first in range(0, len(cells), ACROSS)], path)
+    draw_page(in_lines(cells, ACROSS), path)

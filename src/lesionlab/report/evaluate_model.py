@@ -11,12 +11,12 @@ from lesionlab.data.cases import Case
 from lesionlab.data.packs import Pack
 from lesionlab.evaluation.decided import evaluate_decisions
 from lesionlab.evaluation.groups import case_groups
-from lesionlab.evaluation.predictions import Floats, Predictions, read_predictions
+from lesionlab.evaluation.predictions import Floats, Predictions, from_cases, read_predictions
 from lesionlab.evaluation.stated import Stated
 from lesionlab.models.composite import Composite
 from lesionlab.models.decisions import Decisions
 from lesionlab.prediction.predictor import Predictor, combined
-from lesionlab.report.asking import answers_file, joined, known_answers, predict_cases, probabilities_of
+from lesionlab.report.asking import answers_file, known_answers, predict_cases, probabilities_of
 from lesionlab.report.evaluation import write_evaluation, write_questions
 from lesionlab.report.opened import Opened, open_part
 from lesionlab.report.parts import Counted, Images
@@ -81,7 +81,7 @@ def evaluate_model(
     else:
         cases, probabilities = probabilities_of(Predictor(described, views), packed, chosen, images.progress)
     if all(case.dx for case in cases):
-        predictions = joined(cases, probabilities)
+        predictions = from_cases(cases, probabilities)
         decided = None if crossed else _decided(described.decisions, packed, predictions, resamples, stated)
         title = f"{described.title}, {part}"
         result = write_evaluation(opened.folder, predictions, resamples, title=title, decided=decided, stated=stated)

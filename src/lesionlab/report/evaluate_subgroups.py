@@ -12,10 +12,10 @@ from lesionlab.data.masks import find_masks, load_mask
 from lesionlab.data.traits import SIDE, TRAITS, marked, measure
 from lesionlab.errors import DataError
 from lesionlab.evaluation.groups import Groups, case_groups, size_groups, trait_groups
-from lesionlab.evaluation.predictions import Predictions
+from lesionlab.evaluation.predictions import Predictions, from_cases
 from lesionlab.evaluation.slices import Guard
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.asking import answers_file, joined, known_answers, predict_cases
+from lesionlab.report.asking import answers_file, known_answers, predict_cases
 from lesionlab.report.evaluate_model import answered, cross_fitted
 from lesionlab.report.opened import Opened, open_part
 from lesionlab.report.parts import Images
@@ -84,7 +84,7 @@ def evaluate_subgroups(
 def _answers(opened: Opened, images: Images) -> tuple[Predictions, bool]:
     """Return the model's answers to the opened images, and whether it had to be asked for all of them."""
     if crossed := cross_fitted(opened):
-        return joined(*answered(opened.pack, opened.cases, crossed)), False
+        return from_cases(*answered(opened.pack, opened.cases, crossed)), False
     predictor = Predictor(opened.model)
     files = [answers_file(opened.run, opened.part)] if opened.run else []
     known = known_answers(files, predictor, opened.pack, opened.cases)

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from lesionlab.data.cases import Case, labelled, write_rows
+from lesionlab.data.cases import Case, write_rows
 from lesionlab.data.masks import Masks, find_masks
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError
-from lesionlab.evaluation.faithfulness import GRID, MEASURES, METHODS, STEPS, faithfulness_table, verdict
-from lesionlab.evaluation.intervals import LEVEL
+from lesionlab.evaluation.faithfulness import GRID, MEASURES, STEPS, faithfulness_table, verdict
 from lesionlab.files import write_json
 from lesionlab.models.bundle import read_bundle
 from lesionlab.prediction.attributions import BLUR, CENTRE_SIGMA, IG_STEPS, STRIDE, WINDOW, Attributions
@@ -23,7 +22,7 @@ from lesionlab.report.faithfulness_pictures import draw_curves, draw_maps
 from lesionlab.report.gradcam_pages import one_of_each
 from lesionlab.report.opened import open_part
 from lesionlab.report.parts import Images
-from lesionlab.report.stress import stratified
+from lesionlab.report.stress import counted, stratified
 
 RESULT, TABLE = "faithfulness.json", "faithfulness.csv"
 CURVES, PAGE = "faithfulness_curves.png", "faithfulness_maps.png"
@@ -63,8 +62,7 @@ def measure_faithfulness(
 
     Keys
     ----
-    model, part, images, lesions, per_class, chosen_of, left_out, trained_on, looks, folder, seed, bootstrap : as in
-    `report.stress.stress_model`.
+    those of `Opened.told` and of `report.stress.counted`.
     masks : {images, left_out : [{image_id, reason}]}, None without masks.
     answers : {same_when_erased : how many images are left out of the curves because the erased image gets the same
         answer; images : how many have curves; whole, erased : the mean chance of their answers, None without}.
@@ -79,28 +77,16 @@ def measure_faithfulness(
     """
     attributions = Attributions(read_bundle(model))  # first, because many models have none
     opened = open_part(model, images, part, split_file, out, resamples, "faithfulness")
-    known = opened.pack.readable(labelled(opened.cases, str(images.data)))
-    if not known:
-        raise DataError("none of the images can be read", "see: lesionlab data check")
+    known = opened.diagnosed(images.data)
     chosen = stratified(known, count, seed)
     outlines, told = _outlines(chosen, masks, images, opened.model.size)
     drawn = {case.image_id for case in one_of_each(chosen)}
     found = explain(opened, attributions, chosen, outlines, drawn, images.progress)
     table = faithfulness_table(found.measures, found.areas, found.lesions, resamples)
     result = {
-        "model": opened.model.title,
-        "part": part,
-        "images": len(chosen),
-        "lesions": int(found.lesions.max()) + 1,
-        "per_class": {code: sum(case.dx == code for case in chosen) for code in CODES},
-        "chosen_of": len(known),
-        "left_out": [problem.image_id for problem in opened.pack.left_out],
+        **opened.told([case.image_id for case in chosen], resamples, command),
+        **counted(chosen, known, seed),
         "masks": told,
-        "trained_on": opened.trained_on([case.image_id for case in chosen]),
-        "looks": opened.note_look([case.image_id for case in chosen], command),
-        "folder": str(opened.folder),
-        "seed": seed,
-        "bootstrap": {"resamples": resamples, "seed": 0, "unit": "lesion", "level": LEVEL},
         "answers": _answers(found),
         **table,
         "curves": _curves(found),
@@ -113,7 +99,7 @@ def measure_faithfulness(
             "occlusion_stride": STRIDE,
             "centre_sigma": CENTRE_SIGMA,
         },
-        "verdict": [verdict(table, "grad_cam", METHODS["grad_cam"])],
+        "verdict": [verdict(table, "grad_cam")],
         "caution": CAUTION,
     }
     write_json(opened.folder / RESULT, result)

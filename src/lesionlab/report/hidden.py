@@ -13,11 +13,10 @@ from lesionlab.data.hiding import Colour, boxed, colour_around, filled, grown
 from lesionlab.data.masks import Masks, find_masks
 from lesionlab.data.packs import Pack
 from lesionlab.errors import DataError
-from lesionlab.evaluation.predictions import Floats, Predictions
+from lesionlab.evaluation.predictions import Floats, Predictions, from_cases
 from lesionlab.evaluation.shortcuts import BACKGROUND, BACKGROUND_BOX, LESION, MODEL
 from lesionlab.prediction.network import Pixels
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.asking import joined
 from lesionlab.report.attention import read_masks
 from lesionlab.report.parts import Counted
 
@@ -89,4 +88,4 @@ def ask_hidden(
             parts.append(predictor.probabilities(np.stack([versions[name] for versions in shown])))
         if progress:
             progress("predicting images with a part hidden", first + len(chunk), len(rows))
-    return {name: joined(cases, np.concatenate(parts)) for name, parts in tables.items()}
+    return {name: from_cases(cases, np.concatenate(parts)) for name, parts in tables.items()}

@@ -42,15 +42,18 @@ def two_sides(train: Path, test: Path, kind: str | None = None) -> tuple[Side, S
     return Side(str(train), first.cases, first.problems), Side(str(test), second.cases, second.problems)
 
 
-def sides_of_split(split_file: Path, data: Path, part: str | None = None, kind: str | None = None) -> tuple[Side, Side]:
+def sides_of_split(
+    split_file: Path, data: Sequence[Path], part: str | None = None, kind: str | None = None
+) -> tuple[Side, Side]:
     """Return the training images of a split, and those of one other part.
 
     Parameters
     ----------
+    data : the sources that the split was made of, one or several.
     part : "test" where None, or "val" where the split has no test part. Where it has no part "train", as one with
         folds, all other parts train.
 
-    Raises `UsageError` for a part that the split has not, and `DataError` where the source lacks any of the images.
+    Raises `UsageError` for a part that the split has not, and `DataError` where the sources lack any of the images.
     """
     split = read_split(split_file)
     parts = sorted(set(split.parts.values()) - {"train"})
@@ -58,18 +61,18 @@ def sides_of_split(split_file: Path, data: Path, part: str | None = None, kind: 
     if asked not in parts:
         raise UsageError(f"--part {asked}: {split_file} has no such part", f"name one of {', '.join(parts)}")
     training = ["train"] if "train" in split.parts.values() else [name for name in parts if name != asked]
-    listing = load_images(data, kind)
+    listings = [load_images(folder, kind) for folder in data]
     sides = []
     for names in (training, [asked]):
         wanted = {image_id for image_id, name in split.parts.items() if name in names}
-        cases = [case for case in listing.cases if case.image_id in wanted]
+        cases = [case for listing in listings for case in listing.cases if case.image_id in wanted]
         if missing := sorted(wanted - {case.image_id for case in cases}):
             raise DataError(
-                f"{data}: {len(missing)} of the {len(wanted)} images of part {names[0]!r} are not in it: "
-                f"{some(missing)}",
-                "name the source that the split was made of",
+                f"{', '.join(map(str, data))}: {len(missing)} of the {len(wanted)} images of part {names[0]!r} are not "
+                f"in it: {some(missing)}",
+                "name every source that the split was made of",
             )
-        problems = [problem for problem in listing.problems if problem.image_id in wanted]
+        problems = [one for listing in listings for one in listing.problems if one.image_id in wanted]
         sides.append(Side(f"{split_file}, {'+'.join(names)}", cases, problems))
     return sides[0], sides[1]
 

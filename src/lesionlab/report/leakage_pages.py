@@ -10,7 +10,7 @@ from lesionlab.data.cases import Case
 from lesionlab.data.images import load_image, one_line
 from lesionlab.evaluation.leakage import KINDS, NEIGHBOUR, Match
 from lesionlab.report.heatmaps import shrink
-from lesionlab.report.pages import Cell, draw_page
+from lesionlab.report.pages import Cell, draw_page, in_lines
 
 WORDS: dict[str, str] = {**KINDS, NEIGHBOUR: "most alike to the model, to be looked at"}
 """What a page of pictures calls each kind."""
@@ -32,17 +32,11 @@ def draw_matches(folder: Path, matches: Sequence[Match], most: int = 24) -> list
         for first in range(0, len(drawn), ACROSS * DOWN):
             name = f"leakage_{kind}_{first // (ACROSS * DOWN) + 1}.png"
             title = f"{WORDS[kind]}: {len(drawn)} of {len(pairs):,} pairs, each the test image and its training image"
-            draw_page(_lines(drawn[first : first + ACROSS * DOWN]), folder / name, title)
+            shown = drawn[first : first + ACROSS * DOWN]
+            cells = [cell for match in shown for cell in _pair(match)]
+            draw_page(in_lines(cells, 2 * min(ACROSS, len(shown))), folder / name, title)
             pages.append(name)
     return pages
-
-
-def _lines(matches: Sequence[Match]) -> list[tuple[str, list[Cell | None]]]:
-    """Return pairs of pictures in lines of `ACROSS` pairs."""
-    cells: list[Cell | None] = [cell for match in matches for cell in _pair(match)]
-    width = 2 * min(ACROSS, len(matches))
-    cells += [None] * (-len(cells) % width)
-    return [("", cells[first : first + width]) for first in range(0, len(cells), width)]
 
 
 def _pair(match: Match) -> tuple[Cell, Cell]:

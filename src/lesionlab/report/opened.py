@@ -7,12 +7,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lesionlab.data.cases import Case
+from lesionlab.data.cases import Case, labelled
 from lesionlab.data.packs import Pack
 from lesionlab.data.splits import Split
-from lesionlab.errors import UsageError
-from lesionlab.evaluation.intervals import check_resamples
+from lesionlab.errors import DataError, UsageError
+from lesionlab.evaluation.intervals import LEVEL, check_resamples
 from lesionlab.files import disk_error, read_text
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite, read_model
@@ -36,6 +37,29 @@ class Opened:
     split: Split | None
     pack: Pack
     cases: list[Case]
+
+    def diagnosed(self, source: Path) -> list[Case]:
+        """Return the images that have a diagnosis and can be read; `DataError`, of this source, where none does."""
+        known = self.pack.readable(labelled(self.cases, str(source)))
+        if not known:
+            raise DataError("none of the images can be read", "see: lesionlab data check")
+        return known
+
+    def told(self, image_ids: Sequence[str], resamples: int, command: str) -> dict[str, Any]:
+        """Return what every study tells of how it asked about images; test images among them count as looked at.
+
+        Keys: model, part, folder : what was asked about, and where the files lie. left_out : unreadable images.
+        trained_on, looks : see these methods. bootstrap : {resamples, seed, unit, level}.
+        """
+        return {
+            "model": self.model.title,
+            "part": self.part,
+            "folder": str(self.folder),
+            "left_out": [problem.image_id for problem in self.pack.left_out],
+            "trained_on": self.trained_on(image_ids),
+            "looks": self.note_look(image_ids, command),
+            "bootstrap": {"resamples": resamples, "seed": 0, "unit": "lesion", "level": LEVEL},
+        }
 
     def trained_on(self, image_ids: Sequence[str]) -> int | None:
         """Return how many of the images the model was trained on, None where that is not known."""

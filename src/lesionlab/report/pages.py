@@ -26,6 +26,12 @@ class Cell:
     caption: str
 
 
+def in_lines(cells: Sequence[Cell], across: int) -> list[tuple[str, Sequence[Cell | None]]]:
+    """Return pictures as rows of `across` without labels, the last one filled up with None."""
+    padded = [*cells, *([None] * (-len(cells) % across))]
+    return [("", padded[first : first + across]) for first in range(0, len(padded), across)]
+
+
 def draw_page(rows: Sequence[tuple[str, Sequence[Cell | None]]], path: Path, title: str = "") -> None:
     """Draw rows of pictures, each row with its label at the left, captions above the pictures, as PNG.
 

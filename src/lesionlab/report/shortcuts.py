@@ -8,16 +8,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from lesionlab.data.cases import Case, labelled, write_rows
+from lesionlab.data.cases import Case, write_rows
 from lesionlab.data.hiding import AROUND, MARGIN, boxed
 from lesionlab.errors import DataError, UserError
-from lesionlab.evaluation.intervals import LEVEL
 from lesionlab.evaluation.metadata import from_metadata
-from lesionlab.evaluation.predictions import Predictions
+from lesionlab.evaluation.predictions import Predictions, from_cases
 from lesionlab.evaluation.shortcuts import CAUTION, METADATA, MODEL, shortcut_table
 from lesionlab.files import write_json
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.asking import joined, predict_cases
+from lesionlab.report.asking import predict_cases
 from lesionlab.report.evaluate_model import answered
 from lesionlab.report.gradcam_pages import one_of_each
 from lesionlab.report.hidden import LARGEST_BOX, Outlines, ask_hidden, find_outlines, hidden, usual_colour
@@ -60,10 +59,7 @@ def find_shortcuts(
 
     Keys
     ----
-    model, part, folder : what was asked about, and where the files lie. left_out : unreadable images. trained_on : how
-    many of the images the model was trained on, None where that is not known. looks : how often test images have been
-    looked at, None where no run folder keeps count. bootstrap : {resamples, seed, unit, level}. caution : what to keep
-    in mind.
+    those of `Opened.told`. caution : what to keep in mind.
     metadata : what `evaluation.shortcuts.shortcut_table` tells of `METADATA`, with baseline : what
         `evaluation.metadata.from_metadata` tells; or {undefined : why}.
     masked : what it tells of `BACKGROUND`, `BACKGROUND_BOX`, `LESION` and the size of the box, with left_out :
@@ -75,9 +71,7 @@ def find_shortcuts(
     `open_part` does.
     """
     opened = open_part(model, images, part, split_file, out, resamples, "shortcuts")
-    known = opened.pack.readable(labelled(opened.cases, str(images.data)))
-    if not known:
-        raise DataError("none of the images can be read", "see: lesionlab data check")
+    known = opened.diagnosed(images.data)
 
     def outline() -> Outlines:
         return find_outlines(known, masks or images.folder, opened.model.size)
@@ -94,13 +88,7 @@ def find_shortcuts(
     if not isinstance(outlines, str):
         sections[1] = _masked(opened, predictor, whole, outlines, resamples, images.progress)
     result: dict[str, Any] = {
-        "model": opened.model.title,
-        "part": part,
-        "folder": str(opened.folder),
-        "left_out": [problem.image_id for problem in opened.pack.left_out],
-        "trained_on": opened.trained_on(whole.image_ids),
-        "looks": opened.note_look(whole.image_ids, command),
-        "bootstrap": {"resamples": resamples, "seed": 0, "unit": "lesion", "level": LEVEL},
+        **opened.told(whole.image_ids, resamples, command),
         **dict(zip(SECTIONS, sections, strict=True)),
         "caution": CAUTION,
     }
@@ -139,7 +127,7 @@ def _masked(
     pack, regions = opened.pack, outlines.regions
     cases = [case for case in pack.cases if case.image_id in regions]
     colour = usual_colour(pack, regions)
-    shown = joined(*answered(pack, cases, whole))
+    shown = from_cases(*answered(pack, cases, whole))
     answers = ask_hidden(predictor, pack, regions, colour, progress)
     pictures = {
         case.image_id: hidden(pack.pixels[pack.rows({case.image_id})[0]], regions[case.image_id], colour)

@@ -9,21 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from lesionlab.data.cases import Case, labelled, rank
+from lesionlab.data.cases import Case, rank
 from lesionlab.data.corruptions import CORRUPTIONS, SEVERITIES, Pixels, corrupt
 from lesionlab.data.packs import Pack
 from lesionlab.data.variations import VARIATIONS, vary
 from lesionlab.diagnoses import CODES
-from lesionlab.errors import DataError
-from lesionlab.evaluation.intervals import LEVEL
-from lesionlab.evaluation.predictions import Floats, Predictions
+from lesionlab.evaluation.predictions import Floats, Predictions, from_cases
 from lesionlab.evaluation.stress import OVERLAYS, corruption_table, flip_table, overlay_table
 from lesionlab.files import write_json
 from lesionlab.models.bundle import Bundle
 from lesionlab.models.composite import Composite
 from lesionlab.prediction.network import dihedral
 from lesionlab.prediction.predictor import Predictor
-from lesionlab.report.asking import joined
 from lesionlab.report.opened import open_part
 from lesionlab.report.parts import Counted, Images
 from lesionlab.report.stress_pictures import draw_curves, draw_sheet
@@ -75,35 +72,22 @@ def stress_model(
 
     Keys
     ----
-    model, part, images, lesions, per_class : what was asked about; images by diagnosis. chosen_of : how many images
-    the part has. left_out : unreadable images. trained_on : how many of the images the model was trained on, None where
-    that is not known. looks : how often test images have been looked at, None where no run folder keeps count. views :
-    test-time views of each network. folder : where the files lie. seed, bootstrap : how it was made. corruptions,
-    flips, overlays : see `evaluation.stress`.
+    those of `Opened.told` and of `counted`. views : test-time views of each network. corruptions, flips, overlays : see
+    `evaluation.stress`.
 
     Raises as `open_part` does, and `DataError` for a source without diagnoses.
     """
     opened = open_part(model, images, part, split_file, out, resamples, "stress")
     described, packed = opened.model, opened.pack
-    predictor, known = Predictor(described, views), packed.readable(labelled(opened.cases, str(images.data)))
-    if not known:
-        raise DataError("none of the images can be read", "see: lesionlab data check")
+    predictor, known = Predictor(described, views), opened.diagnosed(images.data)
     chosen = stratified(known, count, seed)
     names = [case.image_id for case in chosen]
     draw_sheet(packed.pixels[packed.rows({names[0]})], names[0], opened.folder / SHEET, seed)
     answers = ask_changed(predictor, packed, chosen, seed, images.progress)
     result = {
-        "model": described.title,
-        "part": part,
-        **_counts(chosen),
-        "chosen_of": len(known),
-        "left_out": [problem.image_id for problem in packed.left_out],
-        "trained_on": opened.trained_on(names),
-        "looks": opened.note_look(names, command),
+        **opened.told(names, resamples, command),
+        **counted(chosen, known, seed),
         "views": _views(described, views),
-        "folder": str(opened.folder),
-        "seed": seed,
-        "bootstrap": {"resamples": resamples, "seed": 0, "unit": "lesion", "level": LEVEL},
         **tables(described, answers, resamples),
     }
     write_json(opened.folder / RESULT, result)
@@ -111,11 +95,14 @@ def stress_model(
     return result
 
 
-def _counts(cases: Sequence[Case]) -> dict[str, Any]:
+def counted(chosen: Sequence[Case], known: Sequence[Case], seed: int) -> dict[str, Any]:
+    """Return how many images were `stratified` of those known: images, lesions, per_class, chosen_of, seed."""
     return {
-        "images": len(cases),
-        "lesions": len({case.lesion_id for case in cases}),
-        "per_class": {code: sum(case.dx == code for case in cases) for code in CODES},
+        "images": len(chosen),
+        "lesions": len({case.lesion_id for case in chosen}),
+        "per_class": {code: sum(case.dx == code for case in chosen) for code in CODES},
+        "chosen_of": len(known),
+        "seed": seed,
     }
 
 
@@ -155,7 +142,7 @@ def ask_changed(
             if progress:
                 done = first * len(changes) + number * len(pixels)
                 progress("predicting changed images", done, len(rows) * len(changes))
-    return {key: joined(cases, np.concatenate(parts)) for key, parts in found.items()}
+    return {key: from_cases(cases, np.concatenate(parts)) for key, parts in found.items()}
 
 
 def _changes(seed: int) -> dict[Key, Callable[[Pixels, Sequence[str]], Pixels]]:

@@ -163,7 +163,8 @@ def forest(of: Results) -> dict[str, Any]:
         paper = _published(design, "macro_f1")
         if done or paper is not None:
             models.append({"label": design["label"], "paper": paper, "ours": done})
-    drawn = [v for model in models for figure in model["ours"].values() for v in figure.values()]
+    limits = ("value", "low", "high")
+    drawn = [figure[limit] for model in models for figure in model["ours"].values() for limit in limits]
     drawn += [model["paper"] for model in models]
     known = [v for v in drawn if v is not None]
     first, last = math.floor(min(known, default=0) * 10), math.ceil(max(known, default=1) * 10)

@@ -18,9 +18,6 @@ from lesionlab.data.cases import Case
 from lesionlab.data.colour import recolour
 from lesionlab.data.packs import Pack
 from lesionlab.errors import ModelError, UsageError
-from lesionlab.evaluation.evaluate import summary_rows
-from lesionlab.evaluation.questions import question_rows
-from lesionlab.files import read_json
 from lesionlab.models.bundle import HEAD, ONNX, README, Bundle
 from lesionlab.models.card import model_card
 from lesionlab.models.composite import Composite, model_of, read_model
@@ -32,6 +29,7 @@ from lesionlab.models.writing import files_of, packed_up, rewrite_bundle, write_
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.prediction.runtime import Session
 from lesionlab.report.asking import predict_cases
+from lesionlab.report.evaluation_tables import evaluation_tables
 from lesionlab.report.parts import Counted, Images, Learnt, learnt_images, run_folder
 from lesionlab.training.agreement import compare, in_batches
 from lesionlab.training.choosing import validation_figures
@@ -168,20 +166,7 @@ def _bound(precision: str, found: Exported) -> str:
 
 def _with_card(model: Bundle | Composite, run: Path, bound: str = "") -> dict[str, bytes]:
     """Return all files of the model, its model card among them."""
-    card = model_card(model, _evaluations(run), bound).encode()
+    card = model_card(model, evaluation_tables(run_folder(run)), bound).encode()
     if isinstance(model, Composite):
         return files_of(model) | {README: card}
     return packed_up(model, {name: model.read(name) for name in model.files} | {README: card})
-
-
-def _evaluations(run: Path) -> dict[str, list[tuple[str, str]]]:
-    """Return what `lesionlab evaluate` has left in a run folder, but for validation images, as tables."""
-    folder = run_folder(run)
-    tables = {}
-    for path in sorted(folder.glob("evaluation/*/metrics.json")) if folder else []:
-        result = read_json(path)
-        if path.parent.name not in ("val", "train"):
-            rows = question_rows(result) if "questions" in result else summary_rows(result)
-            part = path.parent.name
-            tables[f"Part {part}: `lesionlab evaluate --model RUN --data SOURCE --split {part}`"] = rows
-    return tables

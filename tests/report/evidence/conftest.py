@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from lesionlab.evaluation.slices import Guard
+from lesionlab.report.comparing import compare_models
+from lesionlab.report.doubts import find_doubts
 from lesionlab.report.evaluate_model import evaluate_model
 from lesionlab.report.evaluate_subgroups import evaluate_subgroups
 from lesionlab.report.evidence.gathering import Evidence, gather
 from lesionlab.report.faithfulness import measure_faithfulness
+from lesionlab.report.leakage import audit_leakage, sides_of_split, write_leakage
 from lesionlab.report.parts import Images
 from lesionlab.report.shortcuts import find_shortcuts
 from lesionlab.report.stress import stress_model
@@ -34,6 +37,10 @@ def studied(judged: Path, synthetic: Path, tmp_path_factory: pytest.TempPathFact
     stress_model(folder, Images(synthetic), "val", resamples=40)
     find_shortcuts(folder, Images(synthetic), "val", resamples=40)
     measure_faithfulness(folder, Images(synthetic), "val", count=6, resamples=40)
+    sides = sides_of_split(folder / "split.csv", [synthetic], "val")
+    write_leakage(folder / "leakage" / "val", audit_leakage(*sides))
+    compare_models(folder, folder, "val", folder / "comparison" / "val", resamples=40)
+    find_doubts([folder], out=folder / "doubts")
     return folder
 
 

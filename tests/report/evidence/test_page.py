@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from html_page import Page
 
 from lesionlab.errors import DataError
 from lesionlab.files import read_json, write_json
@@ -16,33 +16,13 @@ from lesionlab.report.evidence.page import report_model
 from lesionlab.report.parts import Images
 
 
-class Links(HTMLParser):
-    """What a page loads, its ids, and what it links to."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.loads: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        for name, value in attributes:
-            if name == "src" or (tag == "link" and name == "href"):
-                self.loads.append(value or "")
-            if name == "id":
-                self.ids.append(value or "")
-            if tag == "a" and name == "href":
-                self.links.append(value or "")
-
-
 @pytest.mark.parametrize("which", ["judged", "studied"])
 def test_a_page_that_needs_nothing_else(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     run = request.getfixturevalue(which)
     page, missing = report_model(run, "val", out=tmp_path / "out")
     text = page.read_text(encoding="utf-8")
-    found = Links(text)
-    assert all(load.startswith("data:image/webp") for load in found.loads) and found.loads
+    found = Page(text)
+    assert all(load.startswith("data:image/webp") for load in found.sources) and found.sources and "<link" not in text
     assert len(set(found.ids)) == len(found.ids)
     for link in found.links:
         assert link[1:] in found.ids if link.startswith("#") else (page.parent / link).is_file()
@@ -61,7 +41,9 @@ def test_json_holds_everything_and_names_no_folder(studied: Path, tmp_path: Path
     content = read_json(page.parent / "evidence.json")
     assert content["metrics"] == gather(own, "val").metrics
     assert set(content["studies"]) == set(STUDIES)
-    for text in (page.read_text(), (page.parent / "evidence.json").read_text()):
+    card = (page.parent / "model_card.md").read_text()
+    assert content["summary"][0] in card and "## Limits" in card
+    for text in (page.read_text(), (page.parent / "evidence.json").read_text(), card):
         assert str(tmp_path) not in text and "/home/someone" not in text
 
 

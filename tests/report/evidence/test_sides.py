@@ -31,6 +31,28 @@ def test_small_changes_stand_beside_their_aim(full: Evidence) -> None:
 def test_what_was_not_asked_has_no_table(bare: Evidence) -> None:
     for make in (sides.groups, sides.worst_groups, sides.stress, sides.wavering, sides.shortcuts, sides.faithfulness):
         assert make(bare).rows == ()
+    assert sides.leakage(bare).rows == sides.doubts(bare).rows == sides.comparison(bare).rows == ()
+
+
+def test_leaks_are_counted_by_diagnosis(full: Evidence) -> None:
+    found, table = full.studies["leakage"], sides.leakage(full)
+    assert "pairs" not in found, "single images stay in their own file"
+    assert table.rows[-1][1].text == str(full.metrics["images"])
+    assert [row["any"] for row in table.records] == [row["any"] for row in found["counts"].values()]
+
+
+def test_another_model_stands_beside_it(full: Evidence) -> None:
+    found, table = full.studies["comparison"], sides.comparison(full)
+    assert [row["metric"] for row in table.records] == list(found["metrics"])
+    assert found["verdict"] in table.caption and "B studied" in table.caption
+
+
+def test_doubted_labels_stand_beside_the_answers(full: Evidence) -> None:
+    found, table = full.studies["doubts"], sides.doubts(full)
+    assert "doubts" not in found and f"{found['images']} images" in table.caption
+    labels = [label for label, row in found["joint"].items() if sum(row.values())]
+    assert [row["label"] for row in table.records] == labels
+    assert all(row[code] == found["joint"][row["label"]][code] for row in table.records for code in found["joint"])
 
 
 def test_every_version_of_the_images_has_a_row(full: Evidence) -> None:

@@ -20,8 +20,11 @@ def test_who_judges_and_what_it_means(bare: Evidence) -> None:
     assert "may put photographs of one lesion on both sides" in summary(changed(bare, split={"protocol": "paper"}))[0]
     assert "none of these lesions was learnt" in summary(changed(bare, split={"protocol": "grouped"}))[0]
     assert "is not known" in summary(changed(bare))[0]
+    abroad = summary(changed(bare, split={"protocol": "external-rosendahl"}))
+    assert "none of these lesions was learnt" in abroad[0] and "not learnt from, rosendahl" in abroad[1]
     assert "had a part in making the model" in summary(bare)[1]
-    assert not any("had a part" in told for told in summary(replace(bare, part="test")))
+    for part in ("test", "kept_out"):
+        assert not any("had a part" in told for told in summary(replace(bare, part=part)))
 
 
 def test_melanomas_are_counted(bare: Evidence) -> None:
@@ -48,3 +51,12 @@ def test_weaknesses_are_told_where_they_were_asked(bare: Evidence, full: Evidenc
         if row:
             row["beyond_chance"] = False
     assert "No group of images is worse" in " ".join(summary(of))
+
+
+def test_a_leak_is_told_before_any_figure(full: Evidence) -> None:
+    of = replace(full, studies=copy.deepcopy(dict(full.studies)))
+    of.studies["leakage"]["counts"]["all"] |= {"any": 3, "share": 0.15}
+    assert summary(of)[1].startswith("3 of them (15.0%) are copies from the training images")
+    of.studies["leakage"]["counts"]["all"] |= {"any": 0, "share": 0.0}
+    assert summary(of)[1].startswith("None is a copy of a training image")
+    assert f"contradict {of.studies['doubts']['share']:.1%} of the labels" in summary(of)[-1]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lesionlab.data.splits import KEPT_OUT
 from lesionlab.errors import DataError, UsageError
 from lesionlab.evaluation.predictions import Predictions, read_predictions
 from lesionlab.files import read_json, read_text
@@ -20,17 +21,30 @@ from lesionlab.report.parts import PARTS, run_folder
 
 @dataclass(frozen=True)
 class Study:
-    """One kind of evidence beside the evaluation: its file in a run folder, and the command that makes it."""
+    """One kind of evidence beside the evaluation: its file in a run folder, and the command that makes it.
+
+    lists : what of it stays in its own file: single images.
+    """
 
     file: str
     command: str
+    lists: tuple[str, ...] = ()
 
 
 STUDIES: dict[str, Study] = {
-    "subgroups": Study("evaluation/{part}/subgroups.json", "lesionlab subgroups"),
-    "stress": Study("stress/{part}/stress.json", "lesionlab stress"),
-    "shortcuts": Study("shortcuts/{part}/shortcuts.json", "lesionlab shortcuts"),
-    "faithfulness": Study("faithfulness/{part}/faithfulness.json", "lesionlab faithfulness"),
+    "leakage": Study(
+        "leakage/{part}/leakage.json",
+        "lesionlab leakage --split RUN/split.csv --data SOURCE --part {part} --out RUN/leakage/{part}",
+        ("pairs", "neighbours"),
+    ),
+    "subgroups": Study("evaluation/{part}/subgroups.json", "lesionlab subgroups --model RUN --data SOURCE"),
+    "stress": Study("stress/{part}/stress.json", "lesionlab stress --model RUN --data SOURCE"),
+    "shortcuts": Study("shortcuts/{part}/shortcuts.json", "lesionlab shortcuts --model RUN --data SOURCE"),
+    "faithfulness": Study("faithfulness/{part}/faithfulness.json", "lesionlab faithfulness --model RUN --data SOURCE"),
+    "comparison": Study(
+        "comparison/{part}/comparison.json", "lesionlab compare RUN OTHER --split {part} --out RUN/comparison/{part}"
+    ),
+    "doubts": Study("doubts/doubts.json", "lesionlab doubts RUN --data SOURCE --out RUN/doubts", ("doubts",)),
 }
 """Name -> what it is; `{part}` stands for the part that was judged."""
 
@@ -68,7 +82,7 @@ class Evidence:
     @property
     def seen(self) -> bool:
         """Whether the model, or a choice in its making, has seen the judged images."""
-        return self.part != "test"
+        return self.part not in ("test", KEPT_OUT)
 
 
 def gather(model: Path, part: str = "test") -> Evidence:
@@ -99,12 +113,16 @@ def gather(model: Path, part: str = "test") -> Evidence:
         model=described,
         metrics=metrics,
         predictions=read_predictions(folder / "predictions.csv"),
-        studies={name: read_json(path) for name, path in paths.items() if path.is_file()},
+        studies={name: _counts(path, STUDIES[name].lists) for name, path in paths.items() if path.is_file()},
         elsewhere=read_json(elsewhere) if elsewhere.is_file() else None,
         looks=_looks(run / LOOKS),
         made=read_json(made) if made.is_file() else {},
         people=people(run),
     )
+
+
+def _counts(path: Path, lists: Collection[str]) -> dict[str, Any]:
+    return {key: value for key, value in read_json(path).items() if key not in lists}
 
 
 def _looks(path: Path) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from lesionlab.errors import DataError
 from lesionlab.evaluation.slices import METRICS
 from lesionlab.files import write_bytes, write_json, write_text
+from lesionlab.models.card import model_card
+from lesionlab.report.evaluation_tables import evaluation_tables
 from lesionlab.report.evidence import sides, tables
 from lesionlab.report.evidence.checklist import checklist
 from lesionlab.report.evidence.gathering import Evidence, gather
@@ -20,15 +21,15 @@ from lesionlab.report.parts import Images
 from lesionlab.report.passing import without_paths
 from lesionlab.report.reliability import draw_reliability
 from lesionlab.report.subgroups import PICTURES as FORESTS
-from lesionlab.report.table import Table, write_table
+from lesionlab.report.table import write_table
 
 PAGE, JSON, TEMPLATE = "index.html", "evidence.json", "evidence/evidence.html.j2"
-DATA_CARD = "data_card.md"
+DATA_CARD, MODEL_CARD = "data_card.md", "model_card.md"
 
 TABLES = (
     *(tables.quality, tables.per_class, tables.targets, tables.operating, tables.sets, tables.abstaining),
     *(tables.elsewhere, sides.worst_groups, sides.groups, sides.stress, sides.wavering, sides.shortcuts),
-    *(sides.faithfulness, lambda of: people_table(of.people)),
+    *(sides.leakage, sides.faithfulness, sides.comparison, sides.doubts, lambda of: people_table(of.people)),
 )
 
 PICTURES: tuple[tuple[str, str, str, str, bool], ...] = (
@@ -38,6 +39,7 @@ PICTURES: tuple[tuple[str, str, str, str, bool], ...] = (
     *(("groups", f"evaluation/{{part}}/{name}", "By group", METRICS[metric], True) for metric, name in FORESTS.items()),
     ("stress", "stress/{part}/stress_curves.png", "Corrupted photographs", "falls by corruption and severity", True),
     ("shortcuts", "shortcuts/{part}/shortcuts.png", "Shortcuts", "without the image, or with a part hidden", True),
+    ("others", "comparison/{part}/differences.png", "Differences", "B less A, with 95 % intervals", True),
     ("maps", "faithfulness/{part}/faithfulness_curves.png", "Insertion and deletion", "chance by share erased", True),
 )
 """Section, file in the run folder, caption, what it shows, and whether it is wide."""
@@ -46,46 +48,40 @@ PICTURES: tuple[tuple[str, str, str, str, bool], ...] = (
 def report_model(
     model: Path, part: str = "test", images: Images | None = None, out: Path | None = None
 ) -> tuple[Path, dict[str, str]]:
-    """Write the report of a model's run folder, and return its page and what was not asked, name -> command.
+    """Write the report of a model's run folder; return its page, index.html, and what was not asked, name -> command.
 
-    images : where given, the surest mistakes are shown with maps (needs torch). out : RUN/report/PART where None.
+    Beside the page lie figures/*.png, tables/*.csv, model_card.md, data_card.md and evidence.json; none tells a folder
+    of the machine.
 
-    Raises as `gather`, `mistakes` and `write_evidence` do.
+    Parameters
+    ----------
+    images : where given, the surest mistakes are shown with maps, which shows photographs and needs torch.
+    out : RUN/report/PART where None.
+
+    Raises as `gather` and `mistakes` do, and `DataError` where `out` holds something that is no such report. Needs
+    jinja2 and matplotlib.
     """
     of = gather(model, part)
     folder = out or of.run / "report" / part
-    _check_folder(folder)
+    if (folder / PAGE).exists() and not (folder / JSON).is_file():
+        raise DataError(f"{folder}: holds a page that is no report of this kind", "choose another --out")
     shown: list[Picture] = []
     if images:
         from lesionlab.report.evidence.photographs import mistakes
 
         shown = mistakes(of, images, folder / "figures")
-    return write_evidence(of, folder, shown), dict(not_asked(of))
-
-
-def write_evidence(of: Evidence, out: Path, photographs: Iterable[Picture] = ()) -> Path:
-    """Write the report of a model into the folder `out` and return its page, index.html.
-
-    Beside it lie figures/*.png, tables/*.csv and evidence.json, which tell no folder of the machine. `photographs` are
-    further pictures, which show photographs: the page of mistakes, examples. Needs jinja2 and matplotlib.
-
-    Raises `DataError` where `out` holds something that is no such report.
-    """
-    _check_folder(out)
-    shown = {table.name: table for make in TABLES if (table := make(of)).rows}
-    for table in shown.values():
-        write_table(out / "tables" / f"{table.name}.csv", table)
-    drawn = _pictures(of, out / "figures")
-    drawn["photographs"] = list(photographs)
-    write_json(out / JSON, without_paths(content(of)))
-    write_text(out / DATA_CARD, data_card(of.model.training, of.people))
-    write_text(out / PAGE, _page(of, shown, drawn))
-    return out / PAGE
-
-
-def _check_folder(out: Path) -> None:
-    if (out / PAGE).exists() and not (out / JSON).is_file():
-        raise DataError(f"{out}: holds a page that is no report of this kind", "choose another --out")
+    told = without_paths(content(of))
+    tables_of = {table.name: table for make in TABLES if (table := make(of)).rows}
+    for table in tables_of.values():
+        write_table(folder / "tables" / f"{table.name}.csv", table)
+    pictures = _pictures(of, folder / "figures") | {"photographs": shown}
+    write_json(folder / JSON, told)
+    write_text(folder / DATA_CARD, data_card(of.model.training, of.people))
+    findings = "\n".join(f"- {finding}" for finding in told["summary"])
+    write_text(folder / MODEL_CARD, model_card(of.model, evaluation_tables(of.run), findings))
+    title = f"{of.model.title}: evidence on {part} images"
+    write_text(folder / PAGE, render(TEMPLATE, title=title, of=of, told=told, tables=tables_of, pictures=pictures))
+    return folder / PAGE, dict(not_asked(of))
 
 
 def content(of: Evidence) -> dict[str, Any]:
@@ -126,18 +122,3 @@ def _pictures(of: Evidence, folder: Path) -> dict[str, list[Picture]]:
             write_bytes(target, source.read_bytes())
             found[section].append(Picture(target, f"{caption}: {text}.", f"{caption}: {text}", wide))
     return found
-
-
-def _page(of: Evidence, shown: dict[str, Table], drawn: dict[str, list[Picture]]) -> str:
-    return render(
-        TEMPLATE,
-        title=f"{of.model.title}: evidence on {of.part} images",
-        of=of,
-        tables=shown,
-        pictures=drawn,
-        made=without_paths(of.made),
-        looks=without_paths(of.looks),
-        findings=summary(of),
-        missing=not_asked(of),
-        checklist=checklist(of),
-    )

@@ -37,9 +37,9 @@ def counted(cases: Sequence[Case], split: Split) -> dict[str, Any]:
     """Return what `people` does, of cases and a split; cases that the split lacks are left out."""
     mine = [case for case in cases if case.image_id in split.parts]
     part_of = np.array([split.parts[case.image_id] for case in mine])
-    parts = list(dict.fromkeys(split.parts.values()))
-    order = [name for name in ("train", "val", "test") if name in parts]
-    parts = order + sorted(set(parts) - set(order))
+    there = set(split.parts.values())
+    usual = [name for name in ("train", "val", "test") if name in there]
+    parts = usual + sorted(there - set(usual))
     told = [case.dx or "known in part" for case in mine]
     diagnoses = {name: np.array([one == name for one in told]) for name in (*CODES, "known in part") if name in told}
     return {

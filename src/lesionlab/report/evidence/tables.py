@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lesionlab.evaluation.evaluate import LABELS, target_words
@@ -19,12 +19,18 @@ def figure_cell(figure: Figure | None, digits: int = 3) -> Cell:
     """Return a figure with its interval as one cell; "too few" where images are, a dash where it is undefined."""
     if figure is None or figure.get("value") is None:
         return Cell("too few", "missing") if figure and "too_few" in figure else Cell(NONE, "number")
-    return Cell(number(figure["value"], digits), "number", interval(figure, digits, ""))
+    missing = "no interval" if "why" in figure else ""
+    return Cell(number(figure["value"], digits), "number", interval(figure, digits, missing))
 
 
 def record(figure: Figure | None, prefix: str = "") -> dict[str, Any]:
     """Return a figure's numbers for CSV."""
     return {f"{prefix}{key}": (figure or {}).get(key) for key in ("value", "low", "high")}
+
+
+def records(figures: Mapping[str, Figure], names: Iterable[str]) -> dict[str, Any]:
+    """Return the numbers of several figures for CSV, name_value, name_low and name_high; empty where one is missing."""
+    return {key: value for name in names for key, value in record(figures.get(name), f"{name}_").items()}
 
 
 def judged(of: Evidence) -> str:
@@ -44,16 +50,16 @@ def quality(of: Evidence) -> Table:
 
 def per_class(of: Evidence) -> Table:
     """Return each diagnosis' counts and figures."""
-    rows, records = [], []
+    rows, lines = [], []
     names = [name for name in OF_CLASS if all(name in row for row in of.metrics["per_class"].values())]
     for code, row in of.metrics["per_class"].items():
         counts = [Cell(f"{row[key]:,}", "number") for key in ("images", "lesions", "predicted")]
         rows.append((Cell(row["name"]), *counts, *(figure_cell(row[name], 2) for name in names)))
-        told = {key: value for name in names for key, value in record(row[name], f"{name}_").items()}
-        records.append({"code": code, **{key: row[key] for key in ("images", "lesions", "predicted")}, **told})
+        counted = {key: row[key] for key in ("images", "lesions", "predicted")}
+        lines.append({"code": code, **counted, **records(row, names)})
     columns = ("diagnosis", "images", "lesions", "answered", *(_PER_CLASS.get(name, name) for name in names))
     caption = f"Each diagnosis against the others, by the likeliest answer. {judged(of)}"
-    return Table("per_class", "Each diagnosis", caption, columns, tuple(rows), tuple(records))
+    return Table("per_class", "Each diagnosis", caption, columns, tuple(rows), tuple(lines))
 
 
 _PER_CLASS: dict[str, str] = {"auroc": "AUROC", "f1": "F1", "auprc": "AUPRC", "npv": "NPV"}
@@ -66,20 +72,20 @@ def targets(of: Evidence) -> Table:
         (Cell(target_words(name, of.metrics["min_tpr"])), *(figure_cell(one[name]) for one in found.values()))
         for name in (OF_TARGET if found else ())
     )
-    records = tuple(
+    lines = tuple(
         {"figure": name, "target": target, **record(one[name])} for name in OF_TARGET for target, one in found.items()
     )
     counts = "; ".join(
         f"{target}: {one['images']:,} images of {one['lesions']:,} lesions" for target, one in found.items()
     )
     caption = f"{counts}. {judged(of)}"
-    return Table("targets", "Melanoma, and malignant, against the rest", caption, ("figure", *found), rows, records)
+    return Table("targets", "Melanoma, and malignant, against the rest", caption, ("figure", *found), rows, lines)
 
 
 def operating(of: Evidence) -> Table:
     """Return the operating points: what they had on validation, and what they came to on the judged images."""
     found = (of.decided or {}).get("operating", [])
-    rows, records = [], []
+    rows, lines = [], []
     for point in found:
         before = (point["threshold"], *(point["fitted"][name] for name in ("sensitivity", "specificity")))
         after = [figure_cell(point[name], 2) for name in CARRIED]
@@ -90,9 +96,9 @@ def operating(of: Evidence) -> Table:
                 *after,
             )
         )
-        told = {key: value for name in CARRIED for key, value in record(point[name], f"{name}_").items()}
         fitted = {f"validation_{name}": value for name, value in point["fitted"].items()}
-        records.append({key: point[key] for key in ("target", "aim", "threshold", "prevalence")} | fitted | told)
+        told = {key: point[key] for key in ("target", "aim", "threshold", "prevalence")}
+        lines.append(told | fitted | records(point, CARRIED))
     shares = {point["target"]: point["prevalence"] for point in found}
     among = " and ".join(f"{share:.1%} {target}" for target, share in shares.items())
     columns = ("chosen for", "threshold", "sensitivity, validation", "specificity, validation", *CARRIED.values())
@@ -100,7 +106,7 @@ def operating(of: Evidence) -> Table:
         f"Thresholds were fixed on validation images and carried over. The last three columns are of lesions of which "
         f"{among}. {judged(of)}"
     )
-    return Table("operating", "Operating points", caption, columns, tuple(rows), tuple(records))
+    return Table("operating", "Operating points", caption, columns, tuple(rows), tuple(lines))
 
 
 CARRIED: dict[str, str] = {
@@ -145,7 +151,7 @@ def elsewhere(of: Evidence) -> Table:
     """Return the two-class questions on images of another source that were kept out of training and choices."""
     found = of.elsewhere or {"questions": {}, "images": 0}
     rows: list[tuple[Cell, ...]] = []
-    records: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
     for name, row in found["questions"].items():
         counts = (Cell(f"{row['images']:,}", "number"), Cell(f"{row['positives']:,}", "number"))
         if "undefined" in row:
@@ -154,10 +160,10 @@ def elsewhere(of: Evidence) -> Table:
         for words, figure in question_figures(name, row):
             rows.append((Cell(words), *counts, figure_cell(figure)))
             told = {"figure": words, "images": row["images"], "positives": row["positives"]}
-            records.append({"question": name, **told, **record(figure)})
+            lines.append({"question": name, **told, **record(figure)})
     caption = f"{found['images']:,} images that took no part in training or in any choice."
     columns = ("figure", "images", "yes", "value [95 % interval]")
-    return Table("elsewhere", "Images of another source", caption, columns, tuple(rows), tuple(records))
+    return Table("elsewhere", "Images of another source", caption, columns, tuple(rows), tuple(lines))
 
 
 def _named(
@@ -167,5 +173,5 @@ def _named(
     labels = labels or {}
     shown: Sequence[str] = [key for key in labels if key in figures] + [key for key in figures if key not in labels]
     rows = tuple((Cell(labels.get(key, key.replace("_", " "))), figure_cell(figures[key])) for key in shown)
-    records = tuple({"figure": key, **record(figures[key])} for key in shown)
-    return Table(name, title, caption, ("figure", "value [95 % interval]"), rows, records)
+    lines = tuple({"figure": key, **record(figures[key])} for key in shown)
+    return Table(name, title, caption, ("figure", "value [95 % interval]"), rows, lines)
