@@ -162,7 +162,7 @@ def test_animations_and_pages_are_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["GIF", "JPEG2000", "TGA", "PPM", "ICO"])
 def test_other_formats_are_refused(kind: str) -> None:
-    assert "neither JPEG, PNG, WebP, TIFF nor BMP" in refusal(encoded(Image.fromarray(PIXELS), kind))
+    assert "neither JPEG, PNG, WebP, TIFF, BMP nor DICOM" in refusal(encoded(Image.fromarray(PIXELS), kind))
 
 
 SIZES_REFUSED = {

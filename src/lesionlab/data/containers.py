@@ -62,7 +62,7 @@ def strip(content: bytes) -> Container:
         return _webp(content)
     if content.startswith(b"BM"):
         return Container("BMP", content)
-    raise ValueError("neither JPEG, PNG, WebP, TIFF nor BMP")
+    raise ValueError("neither JPEG, PNG, WebP, TIFF, BMP nor DICOM")
 
 
 def _jpeg(content: bytes) -> Container:

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
-from lesionlab.data.containers import strip
+from lesionlab.data.containers import Container, strip
 from lesionlab.errors import ImageError
 
 IMAGE_SUFFIXES: frozenset[str] = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp")
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".dcm", ".dicom")
 )
 """File suffixes, in lower case, that are looked for in folders. The door itself goes by content."""
 
@@ -55,10 +55,10 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 def load_image(source: Path | bytes, name: str = "") -> Image.Image:
     """Return an image as upright 8-bit RGB without metadata.
 
-    JPEG (of a multi-picture file the first), PNG, WebP, TIFF and BMP are read, by content and not by
-    suffix. Greyscale, palette, 1-bit, CMYK and 16-bit pixels are converted (16-bit by its full range),
-    transparency is laid on `BACKGROUND`, EXIF orientation is applied; an unreadable EXIF block counts
-    as none. Damage that a JPEG decoder passes over cannot be seen here.
+    JPEG (of a multi-picture file the first), PNG, WebP, TIFF, BMP and photographs in DICOM files (extra `dicom`;
+    see `lesionlab.data.dicom`) are read, by content and not by suffix. Greyscale, palette, 1-bit, CMYK and 16-bit
+    pixels are converted (16-bit by its full range), transparency is laid on `BACKGROUND`, EXIF orientation is
+    applied; an unreadable EXIF block counts as none. Damage that a JPEG decoder passes over cannot be seen here.
 
     Parameters
     ----------
@@ -126,29 +126,48 @@ def _refused(label: str, error: Exception) -> ImageError:
 
 def _decode(content: bytes) -> Image.Image:
     """Return the upright RGB image in `content`; raises whatever is wrong with it."""
+    if content[128:132] == b"DICM":
+        return _from_dicom(content)
     container = strip(content)
+    image = draw(container)
+    return image.transpose(TURNS[container.orientation]) if container.orientation in TURNS else image
+
+
+def draw(container: Container) -> Image.Image:
+    """Return a stripped file's pixels as RGB, not turned; raises whatever is wrong with them."""
     if container.canvas > MAX_PIXELS:
         raise ValueError(f"more than {MAX_PIXELS / 1e6:.0f} megapixels")
     ImageFile.LOAD_TRUNCATED_IMAGES = False  # another library may have set it
     with Image.open(BytesIO(container.content), formats=(container.format,)) as image:
         _check_header(image)
         image.load()
-        upright = _rgb(image)
-    if container.orientation in TURNS:
-        upright = upright.transpose(TURNS[container.orientation])
-    upright.info = {}
-    return upright
+        drawn = _rgb(image)
+    drawn.info = {}
+    return drawn
 
 
-def _check_header(image: Image.Image) -> None:
-    """Raise `ValueError` for a size or pixel mode that is refused; nothing is decoded yet."""
-    width, height = image.size
+def _from_dicom(content: bytes) -> Image.Image:
+    """Return the photograph in a DICOM file."""
+    try:
+        from lesionlab.data.dicom import decode_dicom
+    except ModuleNotFoundError:
+        raise ValueError("a DICOM file, which needs: pip install 'lesionlab[dicom]'") from None
+    return decode_dicom(content)
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise `ValueError` for a size in pixels that is refused."""
     if width * height > MAX_PIXELS:
         raise ValueError(f"{width} x {height} is more than {MAX_PIXELS / 1e6:.0f} megapixels")
     if min(width, height) < MIN_SIDE:
         raise ValueError(f"{width} x {height} is too small (at least {MIN_SIDE} pixels a side)")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ValueError(f"{width} x {height} is no photograph's shape (at most {MAX_ASPECT} to 1)")
+
+
+def _check_header(image: Image.Image) -> None:
+    """Raise `ValueError` for a size or pixel mode that is refused; nothing is decoded yet."""
+    check_size(*image.size)
     if getattr(image, "is_animated", False):
         raise ValueError("an animation or a file of several pages; save the one to read as an image")
     if image.mode not in MODES:
