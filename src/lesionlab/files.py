@@ -109,9 +109,13 @@ def is_partial(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(PARTIAL)
 
 
-def sweep_partials(folder: Path) -> int:
-    """Delete what crashed writers left in `folder` (not below it) and return how many files that were."""
+def sweep_partials(folder: Path, of: str = "") -> int:
+    """Delete what crashed writers left in `folder` (not below it) and return how many files that were.
+
+    `of` is the name of the one file whose writers are meant; all where empty.
+    """
     left = [path for path in folder.glob("*") if is_partial(path) and path.is_file()]  # none where there is no folder
+    left = [path for path in left if not of or path.name.startswith(f".{of}.")]
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)

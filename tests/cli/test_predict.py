@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,11 +116,58 @@ def test_a_list_on_standard_input(
     assert [answer["path"] for answer in json.loads(capsys.readouterr().out)["answers"]] == photographs
 
 
+def test_bulk_tables_hold_the_refused_too(
+    run: Path, photographs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, out = tmp_path / "list.csv", tmp_path / "answers.jsonl"
+    table.write_text("path,image_id\n" + "".join(f"{path},{n}\n" for n, path in enumerate([*photographs, "gone.jpg"])))
+    assert main(["predict", str(table), "--model", str(run), "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"written": str(out), "answered": 3, "refused": 1}
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["image_id"] for row in rows] == ["0", "1", "2", "3"]
+    assert rows[3]["refused"].endswith("gone.jpg: no such file")
+    assert main(["predict", str(table), "--model", str(run), "--json"]) == 0
+    assert [row.get("image_id") for row in json.loads(capsys.readouterr().out)["answers"]] == ["0", "1", "2", None]
+    assert main(["predict", str(table), "--model", str(run), "--out", str(tmp_path / "answers.csv")]) == 0
+    shown = capsys.readouterr().out
+    assert "3 answered, 1 refused" in shown and "answers.refused.csv" in shown
+
+
+def test_shards_hold_each_image_once(run: Path, synthetic: Path, tmp_path: Path) -> None:
+    found = []
+    for number in (1, 2):
+        out = tmp_path / f"{number}.csv"
+        given = ["predict", str(synthetic / "images"), "--model", str(run), "--out", str(out)]
+        assert main([*given, "--shard", f"{number}/2"]) == 0
+        found.append({row["path"] for row in csv.DictReader(out.open(encoding="utf-8"))})
+    assert not found[0] & found[1] and all(found)
+    assert found[0] | found[1] == {str(path) for path in (synthetic / "images").glob("*.jpg")}
+
+
+@pytest.mark.parametrize(("out", "options", "module"), [("a.parquet", [], "pyarrow"), ("a.csv", ["ray"], "ray")])
+def test_what_is_not_installed_is_told_before_any_work(
+    out: str, options: list[str], module: str, run: Path, photographs: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, module, None)
+    given = ["predict", *photographs, "--model", str(run), "--out", str(tmp_path / out)]
+    assert main([*given, *(["--engine", *options] if options else [])]) == 2
+    shown = capsys.readouterr().err
+    assert module in shown and f"lesionlab[{'bulk' if module == 'pyarrow' else 'ray'}]" in shown
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
         (["{}/none"], 3, "no image found"),
-        (["--out", "{}/answers.txt"], 2, ".jsonl"),
+        (["--out", "{}/answers.txt"], 2, ".parquet"),
+        (["--out", "{}/answers.parquet", "--by", "lesion"], 2, ".csv or .jsonl"),
+        (["--out", "{}/answers.csv", "--shard", "3/2"], 2, "--shard 3/2"),
+        (["--out", "{}/answers.csv", "--engine", "spark"], 2, "--engine spark"),
+        (["--out", "{}/answers.csv", "--workers", "2"], 2, "--engine ray"),
+        (["--shard", "1/2"], 2, "--out FILE"),
+        (["--out", "{}/folder.csv"], 2, "a folder"),
         (["--views", "3"], 2, "3 views"),
         (["--model", "{}"], 4, "no model here"),
         (["--by", "patient"], 2, "--by patient"),
@@ -132,6 +180,7 @@ def test_mistakes(
     options: list[str], code: int, words: str, run: Path, photographs: list[str], tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
+    (tmp_path / "folder.csv").mkdir()
     given = [word.format(tmp_path) for word in options]
     paths = given if not given[0].startswith("-") else [photographs[0], *given]
     assert main(["predict", "--model", str(run), *paths]) == code

@@ -73,6 +73,15 @@ def test_the_time_left_of_a_resumed_run_counts_from_where_it_resumed(now: list[f
     assert pace.left("training", 510, 1000) == "8:10 left"
 
 
+def test_images_a_second_and_the_time_left(now: list[float]) -> None:
+    display = Recorded()
+    shown = Screen(display=display)
+    shown.paced("images", 100, 1000)
+    now[0] += 10
+    shown.paced("images", 400, 1000)
+    assert display.shown == [("images", 100, 1000, ""), ("images", 400, 1000, "30.0 images/s, 0:20 left")]
+
+
 def test_an_epochs_line_shows_what_there_is() -> None:
     display = Recorded()
     with Screen(epochs=8, display=display) as shown:

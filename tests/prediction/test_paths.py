@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lesionlab.errors import DataError
-from lesionlab.prediction.paths import find_images
+from lesionlab.prediction.paths import Entry, find_images, list_images
 
 
 @pytest.fixture
@@ -67,3 +69,43 @@ def test_nothing_found_is_said(tree: Path, monkeypatch: pytest.MonkeyPatch, argu
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     with pytest.raises(DataError, match="no image found"):
         find_images(arguments)
+
+
+def test_a_table_names_images_and_what_to_call_them(tree: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9.jpg")
+    rows = b"\xef\xbb\xbfimage_id, path,age\r\none,b.jpg,\r\n,'=d.jpg,4\r\n\r\nthree,caf\xe9.jpg,\r\nfour,/no.jpg,\r\n"
+    Path("deep/list.CSV").write_bytes(rows)
+    Path("deep/b.jpg").touch()
+    assert list(list_images(["deep/list.CSV", "deep/b.jpg"])) == [
+        Entry("one", Path("deep/b.jpg")),
+        Entry("=d", Path("deep/=d.jpg")),
+        Entry("three", Path("deep", odd)),
+        Entry("four", Path("/no.jpg")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "column path"),
+        ("image_id,file\na,b.jpg\n", "column path"),
+        ("path,age\nb.jpg\n", r"line 2: 1 cells for 2"),
+        ("path,age\nb.jpg,1\n,2\n", r"line 3: its path is empty"),
+        ("path\n" + "x" * 5000 + "\n", "line 2"),
+        ("path\n" + "x" * 200_000 + "\n", "field larger"),
+        ("path\nb\0.jpg\n", "line 2"),
+    ],
+)
+def test_a_table_that_is_none(tree: Path, content: str, words: str) -> None:
+    Path("list.csv").write_text(content)
+    with pytest.raises(DataError, match=words):
+        find_images(["list.csv"])
+
+
+def test_images_are_given_as_they_are_found(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lines() -> Iterator[bytes]:
+        yield b"b.jpg\n"
+        raise AssertionError("asked for too much")
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=lines()))
+    assert next(list_images(["-"])).image_id == "b"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +104,14 @@ def test_answers_come_in_order_and_are_the_images_own(predictor: Predictor, imag
         assert answer.image_id == answer.path.stem
         assert answer.verdict.diagnosis == CODES[row.argmax()]
         np.testing.assert_allclose(answer.verdict.probabilities, row, atol=1e-5)
+
+
+def test_several_threads_may_ask_for_a_batch_each(predictor: Predictor, images: list[Path]) -> None:
+    gone = images[0].with_name("gone.png")
+    batches = [[path, gone] for path in images]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(predictor.answer, batches))
+    assert [result for batch in found for result in batch] == list(predictor.predict(chain(*batches), 2))
 
 
 def test_bad_images_are_refused_in_their_place(predictor: Predictor, images: list[Path], tmp_path: Path) -> None:

@@ -175,6 +175,10 @@ class Pace:
         seconds = (now - self._began) / (done - self._first) * (total - done)
         return f"{clock(seconds)} left"
 
+    def rate(self) -> float:
+        """Return how many are done a second; 0 before there is a pace."""
+        return (self._last - self._first) / max(time.monotonic() - self._began, 1e-9)
+
 
 def clock(seconds: float) -> str:
     """Return a duration as m:ss or h:mm:ss."""
@@ -208,6 +212,11 @@ class Screen:
     def counted(self, what: str, done: int, total: int) -> None:
         """Show that `done` of `total` are done."""
         self.display.show(what, done, total, self._pace.left(what, done, total))
+
+    def paced(self, unit: str, done: int, total: int) -> None:
+        """Show that `done` of `total` images, or another unit, are done, how many a second, and the time left."""
+        left = self._pace.left(unit, done, total)
+        self.display.show(unit, done, total, f"{self._pace.rate():.1f} {unit}/s, {left}" if left else "")
 
     def transferred(self, name: str, done: int, total: int | None) -> None:
         """Show how many bytes of a file are here, in megabytes; `total` is None where the server does not tell."""

@@ -38,10 +38,17 @@ def csv_lines(results: Iterable[Result], columns: tuple[str, ...] = COLUMNS) -> 
 
     Probabilities have eight decimals. Text that a spreadsheet would run as a formula is neutralised.
     """
-    yield _csv_line(columns)
+    yield csv_line(columns)
     for result in results:
         if not isinstance(result, Refusal):
-            yield _csv_line([_cell(value) for value in row(result).values()])
+            yield csv_line(row(result).values())
+
+
+def csv_line(values: Iterable[object]) -> str:
+    """Return values as one line of the CSV, with its newline."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\n").writerow([_cell(value) for value in values])
+    return line.getvalue()
 
 
 def _cell(value: object) -> str:
@@ -55,12 +62,6 @@ def _cell(value: object) -> str:
     return "" if value is None else guard(str(value))
 
 
-def _csv_line(cells: Iterable[str]) -> str:
-    line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
-
-
 def jsonl_lines(results: Iterable[Result]) -> Iterator[str]:
     """Yield one JSON object a line: for an answer the CSV's columns, for a refusal `path` and `refused`."""
     for result in results:
@@ -70,14 +71,14 @@ def jsonl_lines(results: Iterable[Result]) -> Iterator[str]:
 def row(result: Result) -> dict[str, Any]:
     """Return a result as values by column."""
     if isinstance(result, Refusal):
-        return {"path": _text(str(result.path)), "refused": _text(result.reason)}
+        return {"path": text(str(result.path)), "refused": text(result.reason)}
     if isinstance(result, LesionAnswer):
         return {
-            "lesion_id": _text(result.lesion_id),
+            "lesion_id": text(result.lesion_id),
             "photographs": len(result.photographs),
             **_decided(result.verdict),
         }
-    return {"image_id": _text(result.image_id), "path": _text(str(result.path)), **_decided(result.verdict)}
+    return {"image_id": text(result.image_id), "path": text(str(result.path)), **_decided(result.verdict)}
 
 
 def _decided(verdict: Verdict) -> dict[str, Any]:
@@ -99,6 +100,6 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
             file.write(line.encode("utf-8"))
 
 
-def _text(name: str) -> str:
+def text(name: str) -> str:
     """Return a file name as text that UTF-8 can hold: bytes that are no text become the replacement character."""
     return os.fsencode(name).decode("utf-8", "replace")

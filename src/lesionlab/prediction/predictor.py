@@ -105,10 +105,22 @@ class Predictor:
         """
         decoded = self._decoded(paths, 2 * batch_size)
         while batch := list(islice(decoded, batch_size)):
-            good = [pixels for _, pixels in batch if not isinstance(pixels, Refusal)]
-            verdicts = iter(self.verdicts(np.stack(good)) if good else ())
-            for path, pixels in batch:
-                yield pixels if isinstance(pixels, Refusal) else Answer(path.stem, path, next(verdicts))
+            yield from self._answered(batch)
+
+    def answer(self, paths: Iterable[Path]) -> list[Answer | Refusal]:
+        """Return an `Answer` or a `Refusal` for each path of one batch, decoded in this thread.
+
+        Several threads may ask at once. With `threads` of 1 that answers more images a second than `predict` does.
+        """
+        return self._answered([(path, self._decode(path)) for path in paths])
+
+    def _answered(self, batch: Sequence[tuple[Path, Pixels | Refusal]]) -> list[Answer | Refusal]:
+        """Return what the model says of one decoded batch."""
+        good = [pixels for _, pixels in batch if not isinstance(pixels, Refusal)]
+        verdicts = iter(self.verdicts(np.stack(good)) if good else ())
+        return [
+            pixels if isinstance(pixels, Refusal) else Answer(path.stem, path, next(verdicts)) for path, pixels in batch
+        ]
 
     def _decoded(self, paths: Iterable[Path], ahead: int) -> Iterator[tuple[Path, Pixels | Refusal]]:
         """Yield each path with its pixels (size, size, 3) or its refusal, in order, decoding up to `ahead` more."""
