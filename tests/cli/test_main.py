@@ -17,7 +17,7 @@ from lesionlab.training.signals import RunStoppedError
 
 COMMANDS = [
     *(f"data {name}" for name in ("check", "split", "download", "synth", "augment-preview", "pack")),
-    *("train", "evaluate", "compare", "stress", "subgroups", "predict", "explain", "export"),
+    *("train", "evaluate", "compare", "stress", "subgroups", "predict", "explain", "serve", "export"),
     *("models", "doctor", "demo"),
 ]
 HEAVY = ("torch", "torchvision", "timm", "sklearn", "matplotlib", "onnxruntime", "numpy", "PIL", "pydantic_settings")

@@ -25,6 +25,7 @@ from lesionlab.cli import (
     leakage,
     predict,
     report,
+    serve,
     shortcuts,
     stress,
     study,
@@ -41,6 +42,9 @@ EXTRAS: dict[str, str] = {
         "train",
     ),
     "huggingface_hub": "hub",
+    **dict.fromkeys(("fastapi", "prometheus_client", "python_multipart", "starlette", "uvicorn"), "web"),
+    "pyarrow": "bulk",
+    "ray": "ray",
 }
 """Module -> the optional part of the package that brings it."""
 
@@ -70,6 +74,7 @@ app.command("doubts")(doubts.doubts)
 app.command("report")(report.report)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
+app.command("serve")(serve.serve)
 app.command("export")(export.export)
 app.command("models")(info.models)
 app.command("doctor")(info.doctor)
