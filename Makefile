@@ -9,7 +9,7 @@ LIGHT ?= .venv-light
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,tensorboard,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,web,dicom,bulk,ray,tensorboard,dev]'
 	touch $@
 
 demo: $(VENV)/.ready
@@ -38,7 +38,7 @@ format: $(VENV)/.ready
 	$(BIN)/ruff format src tests benchmarks
 
 trials: $(VENV)/.ready
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -s -m slow
 
 # make bench DATA=path/to/HAM10000
 bench: $(VENV)/.ready

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import re
+import resource
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -92,3 +101,82 @@ def make_member(tmp_path_factory: pytest.TempPathFactory, make_network: Callable
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def deciding(make_member: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny model at 64 px with the decisions of the one that comes with the package."""
+    from lesionlab.models.shipped import shipped_model
+
+    card = json.loads((shipped_model() / "bundle.json").read_text())
+    folder = tmp_path_factory.mktemp("deciding") / "model"
+    return make_member(folder, decisions=card["decisions"], frame_aspect=4 / 3)
+
+
+@pytest.fixture(scope="session")
+def photograph() -> Callable[..., bytes]:
+    """A function that makes a photograph as a file's content: (kind="JPEG", seed=0, **how Pillow saves it)."""
+
+    def make(kind: str = "JPEG", seed: int = 0, **how: Any) -> bytes:
+        import numpy as np
+        from PIL import Image
+
+        coarse = np.random.default_rng(seed).integers(60, 220, (9, 12, 3), dtype=np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(coarse).resize((96, 72), Image.Resampling.BICUBIC).save(buffer, kind, **how)
+        return buffer.getvalue()
+
+    return make
+
+
+class Serving:
+    """A server that runs: its process, its port, and the lines of its log so far."""
+
+    def __init__(self, running: subprocess.Popen[str]) -> None:
+        self.running, self._lines = running, []
+        threading.Thread(target=self._listen, daemon=True).start()
+        found = re.search(r"http://\S*:(\d+)/", self.output().readline())
+        assert found, self.log
+        self.port = int(found[1])
+        self.address = f"http://127.0.0.1:{self.port}"
+
+    def _listen(self) -> None:
+        assert self.running.stderr is not None
+        for line in self.running.stderr:
+            self._lines.append(line)
+
+    def output(self) -> IO[str]:
+        """Return its standard output."""
+        assert self.running.stdout is not None
+        return self.running.stdout
+
+    @property
+    def log(self) -> str:
+        return "".join(self._lines)
+
+    def descriptors(self) -> int:
+        """Return how many files and sockets it has open."""
+        return sum(1 for _ in Path(f"/proc/{self.running.pid}/fd").iterdir())
+
+    def memory(self) -> float:
+        """Return its resident memory in MiB."""
+        return int(Path(f"/proc/{self.running.pid}/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+@pytest.fixture(scope="session")
+def serve(deciding: Path) -> Callable[..., AbstractContextManager[Serving]]:
+    """A function that runs `lesionlab serve` on the tiny model while a with block lasts: (*options, **environment)."""
+
+    @contextlib.contextmanager
+    def run(*options: str, **environment: str) -> Iterator[Serving]:
+        command = [sys.executable, "-m", "lesionlab", "serve", "--model", str(deciding), "--port", "0", *options]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        # tests that run in a shell's background have SIGINT ignored, and would hand that on
+        pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        with subprocess.Popen(command, env=os.environ | environment, **pipes) as running:
+            try:
+                yield Serving(running)
+            finally:
+                running.terminate()
+
+    return run

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,19 @@ def test_each_module_can_be_the_first_to_import_torchvision(module: str) -> None
     """Where torch and torchvision are of different builds, `torch_setup` must come before either is used."""
     done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_the_model_reports_to_nobody(tmp_path: Path) -> None:
+    """onnxruntime keeps a device number and a database of events to send, unless told not to before it is imported."""
+    program = (
+        "import lesionlab\nfrom lesionlab.models.composite import read_model\n"
+        "from lesionlab.models.shipped import shipped_model\nfrom lesionlab.prediction.predictor import Predictor\n"
+        "Predictor(read_model(shipped_model()))"
+    )
+    places = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(tmp_path))
+    environment = {**os.environ, **places, "ORT_DISABLE_TELEMETRY": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)
+    assert not list(tmp_path.rglob("*"))
 
 
 def test_version_is_a_version() -> None:

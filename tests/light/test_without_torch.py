@@ -17,7 +17,7 @@ from lesionlab.cli.main import main
 from lesionlab.data.cases import pick
 from lesionlab.data.sources import load_source
 from lesionlab.diagnoses import CODES
-from lesionlab.errors import EXIT_OK
+from lesionlab.errors import EXIT_DATA, EXIT_OK
 from lesionlab.models.shipped import shipped_model
 
 SHIPPED = Path(lesionlab.__file__).parent / "shipped"
@@ -60,6 +60,14 @@ def test_explain_draws_a_map(synthetic: Path, tmp_path: Path) -> None:
     assert main(["explain", str(image), "--out", str(tmp_path / "maps"), "--panel"]) == EXIT_OK
     assert all(Image.open(path).size[0] > 100 for path in (tmp_path / "maps").rglob("*.png"))
     assert list((tmp_path / "maps").rglob("*.png"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pydicom") is not None, reason="the extra dicom is installed here")
+def test_a_dicom_file_says_what_to_install(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM" + bytes(100))
+    assert main(["predict", str(tmp_path)]) == EXIT_DATA
+    told = capsys.readouterr().err
+    assert "a.dcm: a DICOM file, which needs: pip install 'lesionlab[dicom]'" in told and "Traceback" not in told
 
 
 def test_from_python_with_noise_turned_away() -> None:
