@@ -34,10 +34,9 @@ def tab_to(page: Any, name: str, most: int = 40) -> None:
 def test_everything_is_done_with_the_keyboard(page: Any, lesions: Any) -> None:
     page.on("filechooser", lambda chooser: None)  # from now on no real dialogue opens: to ask for that takes a while
     tab_to(page, "files")
-    with page.expect_file_chooser() as chooser:
+    with page.expect_file_chooser():
         page.keyboard.press("Enter")
-    chooser.value.set_files([str(path) for path in lesions.certain[:2]])
-    page.locator(".row.read").nth(1).wait_for()
+    read(page, *lesions.certain[:2])
     tab_to(page, "pick")
     tab_to(page, "pick")
     page.keyboard.press("Enter")

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from lesionlab.data.colour import recolour
-from lesionlab.errors import ModelError
 from lesionlab.evaluation.faithfulness import METHODS
-from lesionlab.models.bundle import WEIGHTS, Bundle, torch_model
+from lesionlab.models.bundle import HEAD, ONNX, Bundle, torch_model
 from lesionlab.models.onnx_export import normalise, random_images
+from lesionlab.models.tensors import write_tensors
+from lesionlab.models.writing import rewrite_bundle
 from lesionlab.prediction import attributions
 from lesionlab.prediction.attributions import CAPTUM, Attributions, centre, erased, noise
 from lesionlab.prediction.cam import grad_cam
@@ -106,7 +107,11 @@ def test_nothing_but_colour_is_left_of_an_erased_image() -> None:
     assert np.ptp(found[..., 0]) < 12 and found.mean() == pytest.approx(pixels.mean(), abs=1)
 
 
-def test_a_model_without_weights_for_torch_is_refused(bundle: Bundle) -> None:
-    files = {name: digest for name, digest in bundle.files.items() if name != WEIGHTS}
-    with pytest.raises(ModelError, match="no network for torch"):
-        Attributions(bundle.model_copy(update={"precision": "fp16", "files": files}))
+def test_a_model_without_weights_for_torch_has_grad_cam_alone(bundle: Bundle, tmp_path: Path) -> None:
+    contents = {ONNX: bundle.read(ONNX), HEAD: write_tensors({bundle.head: bundle.head_weight()})}
+    light = Attributions(rewrite_bundle(tmp_path / "light", bundle, contents, precision="fp16"))
+    pixels = random_images(2, SIDE, seed=0)
+    whole, maps = (made.maps(pixels, [1, 2], ["a", "b"]) for made in (Attributions(bundle), light))
+    assert light.methods == tuple(maps) == ("grad_cam", "centre", "random")
+    for name, each in maps.items():
+        np.testing.assert_array_equal(each, whole[name])

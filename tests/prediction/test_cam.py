@@ -19,8 +19,9 @@ from lesionlab.models.composite import Ensemble, Mix
 from lesionlab.models.onnx_export import normalise, random_images
 from lesionlab.models.tensors import write_tensors
 from lesionlab.models.writing import rewrite_bundle
-from lesionlab.prediction.cam import CompositeCam, FeatureCam, enlarge, grad_cam, scale
+from lesionlab.prediction.cam import CompositeCam, FeatureCam, ViewedCam, enlarge, grad_cam, scale
 from lesionlab.prediction.gradcam import GradCam
+from lesionlab.prediction.network import dihedral, turned_back
 from lesionlab.prediction.predictor import Predictor
 
 
@@ -48,9 +49,7 @@ def test_maps_are_captums(bundle: Bundle) -> None:
     found = FeatureCam(bundle).class_maps(pixels)
     for number in range(7):
         expected = LayerGradCam(model, model.layer4).attribute(images, target=number)[:, 0].detach().clamp_min(0)
-        large = F.interpolate(expected[:, None], size=(64, 64), mode="bilinear", align_corners=False)[:, 0]
-        largest = large.amax((1, 2), keepdim=True).clamp_min(1e-30)
-        np.testing.assert_allclose(found[:, number], large / largest, atol=1e-4)
+        np.testing.assert_allclose(found[:, number], scale(enlarge(expected.numpy(), 64, bundle.cells)), atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(7, 7), (1, 1), (5, 9), (64, 64), (100, 3)])
@@ -58,6 +57,28 @@ def test_stretching_is_torchs(shape: tuple[int, int]) -> None:
     values = np.random.default_rng(0).random((2, 3, *shape), dtype=np.float32)
     expected = F.interpolate(torch.from_numpy(values), size=(64, 64), mode="bilinear", align_corners=False).numpy()
     np.testing.assert_allclose(enlarge(values, 64), expected, atol=1e-6)
+
+
+def test_a_map_is_drawn_where_its_cells_look() -> None:
+    values = np.arange(4, dtype=np.float32)[None, None].repeat(4, axis=1)
+    found = enlarge(values, 16, (3.0, 4.0))[0]
+    np.testing.assert_allclose(found[0], np.clip((np.arange(16) - 3) / 4, 0, 3))
+    np.testing.assert_allclose(enlarge(values.swapaxes(1, 2), 16, (3.0, 4.0))[0], found.T)
+
+
+@pytest.mark.parametrize("kind", [FeatureCam, GradCam])
+@pytest.mark.parametrize("views", [2, 4, 8])
+def test_maps_of_all_views_turn_with_the_image(kind: type[ViewedCam], views: int, bundle: Bundle) -> None:
+    """Any view of the image has that view of its map; with a single view it has not."""
+    pixels, classes = random_images(3, 64, seed=2), [1, 4, 6]
+    cam = kind(bundle, views)
+    found = cam.maps(pixels, classes)
+    for view in range(views):
+        turned = cam.maps(dihedral(pixels, view), classes)
+        np.testing.assert_allclose(turned_back(turned, view), found, atol=1e-3)
+    one = kind(bundle, 1)
+    np.testing.assert_allclose(one.maps(pixels, classes), kind(bundle).maps(pixels, classes))  # the bundle's own
+    assert np.abs(one.maps(dihedral(pixels, 1), classes)[..., ::-1] - one.maps(pixels, classes)).max() > 0.05
 
 
 def test_a_map_of_nothing_stays_nothing() -> None:

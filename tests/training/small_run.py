@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import nn
 
 from lesionlab.models.backbones import create, preprocessing
 from lesionlab.training.loop import Trainer
 from lesionlab.training.recipe import Recipe, load_recipe
+from lesionlab.training.run import part
 from lesionlab.training.signals import StopRequest
 
 SETTINGS = {
@@ -94,8 +96,7 @@ def main() -> None:
     running.fit(StopRequest())
     if running.accelerator.is_main_process:
         print(digest(running.best_model()))
-    running.accelerator.wait_for_everyone()
-    running.accelerator.end_training()
+    part(PartialState())
 
 
 if __name__ == "__main__":

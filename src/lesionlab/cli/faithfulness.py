@@ -35,7 +35,8 @@ def faithfulness(
 ) -> None:
     """Measure Grad-CAM beside three other methods and two maps that know nothing of the model.
 
-    Takes a single network with weights for torch, which is asked about each image some 200 times.
+    Takes a single network, which is asked about each image some 200 times. A model without weights for torch, as the
+    one that comes with lesionlab, has no other method than Grad-CAM.
 
     Example: lesionlab faithfulness --model runs/first --data ham10000
     """

@@ -41,6 +41,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Triple = tuple[float, float, float]
 Views = Literal[1, 2, 4, 8]
 Aspect = Annotated[float, Field(gt=0.2, lt=5)]
+Cells = tuple[Annotated[float, Field(gt=-2048, lt=2048)], Annotated[float, Field(gt=0, le=2048)]]
+"""Centre of a feature map's first cell, and the distance to the next, in pixels of the input along either side; the
+centre of the first pixel is 0."""
 
 
 def _check_training(training: dict[str, Any]) -> dict[str, Any]:
@@ -87,10 +90,11 @@ class Bundle(BaseModel):
     square; 1 where the whole frame is squashed. mean, std : normalising of each channel on the 0..1 scale;
     `model.onnx` does it itself. colour : the colours that images are given first, see `data.colour`. precision : of
     the graph's numbers. features : whether the graph also gives the last feature map, whose mean over the plane times
-    the weight `head` is the logits. prior_offset : added to the logits at prediction. views : how many flipped and
-    turned views a prediction averages by default. decisions : how probabilities become an answer. training : recipe,
-    split and data fingerprints. metrics : figures known when it was written. agreement : largest difference between
-    `model.onnx` and torch, as a share of the largest logit. files : SHA-256 of each file.
+    the weight `head` is the logits. cells : where that map's cells look, None where they divide the input evenly.
+    prior_offset : added to the logits at prediction. views : how many flipped and turned views a prediction averages by
+    default. decisions : how probabilities become an answer. training : recipe, split and data fingerprints. metrics :
+    figures known when it was written. agreement : largest difference between `model.onnx` and torch, as a share of the
+    largest logit. files : SHA-256 of each file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -107,6 +111,7 @@ class Bundle(BaseModel):
     colour: Colour
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     features: bool = False
+    cells: Cells | None = None
     head: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{0,200}$")] = ""
     prior_offset: Annotated[list[float], Field(min_length=len(CODES), max_length=len(CODES))]
     views: Views

@@ -33,6 +33,7 @@ def write_bundle(folder: Path, model: nn.Module, details: BundleDetails) -> Bund
     has another number of classes or values that are not finite, or when its ONNX graph does not agree with it.
     """
     from lesionlab.models import backbones, onnx_export
+    from lesionlab.models.cells import feature_cells
 
     own = backbones.preprocessing(model)
     size = details.size or own.size
@@ -49,6 +50,7 @@ def write_bundle(folder: Path, model: nn.Module, details: BundleDetails) -> Bund
             std=own.std,
             features=bool(classifier.head),
             head=classifier.head,
+            cells=feature_cells(classifier.network, size) if classifier.head else None,
             agreement=onnx_export.check_agreement(classifier, staging / ONNX, size),
             files={name: checksum(staging / name) for name in (ONNX, WEIGHTS)},
             **{**details.model_dump(), "architecture": backbones.timm_name(details.architecture), "size": size},

@@ -26,7 +26,7 @@ import torch
 from captum.attr import IntegratedGradients, Occlusion, Saliency
 
 from lesionlab.data.colour import recolour
-from lesionlab.models.bundle import Bundle, torch_model
+from lesionlab.models.bundle import WEIGHTS, Bundle, torch_model
 from lesionlab.models.onnx_export import normalise
 from lesionlab.prediction.cam import Maps, Pixels, grad_cam, scale
 
@@ -52,15 +52,22 @@ _Method = Callable[[torch.nn.Module, torch.Tensor, torch.Tensor, torch.Tensor], 
 
 
 class Attributions:
-    """Every map of `METHODS` for one model.
+    """The maps of one model, by all methods; by Grad-CAM and the two blind ones where it has no weights for torch.
 
-    Raises `ModelError` for a model that holds no network for torch, and for one that keeps no plane of the image.
+    captum's methods explain what the network says of the image as it is, Grad-CAM the mean of the model's views, as
+    everywhere. Raises `ModelError` for a model that keeps no plane of the image.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        self._network = torch_model(bundle).requires_grad_(False)
+        self._network = torch_model(bundle).requires_grad_(False) if WEIGHTS in bundle.files else None
         self._cam = grad_cam(bundle)
+        self._captum = tuple(CAPTUM) if self._network else ()
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the maps, in the order of `maps`."""
+        return ("grad_cam", *self._captum, "centre", "random")
 
     def maps(self, pixels: Pixels, classes: Sequence[int], image_ids: Sequence[str]) -> dict[str, Maps]:
         """Return method -> maps, float32 (n, size, size) in 0..1, of uint8 RGB pixels (n, size, size, 3).
@@ -68,7 +75,7 @@ class Attributions:
         `classes` gives the class number to explain for each image. Each map is scaled so that its largest value is 1;
         it is 0 all over where nothing speaks for the class.
         """
-        signed = {name: self.signed(name, pixels, classes) for name in CAPTUM}
+        signed = {name: self.signed(name, pixels, classes) for name in self._captum}
         return {
             "grad_cam": self._cam.maps(pixels, list(classes)),
             **{name: scale(np.maximum(values, 0)) for name, values in signed.items()},
@@ -78,6 +85,7 @@ class Attributions:
 
     def signed(self, method: str, pixels: Pixels, classes: Sequence[int]) -> Signed:
         """Return what one of `CAPTUM` finds, float32 (n, size, size), before negative values are cut."""
+        assert self._network is not None
         images, nothing = (self._seen(one) for one in (pixels, erased(pixels)))
         found = CAPTUM[method](self._network, images, nothing, torch.tensor(list(classes)))
         values: Signed = found.detach().numpy().astype(np.float32)

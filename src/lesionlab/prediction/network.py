@@ -46,3 +46,12 @@ def dihedral(pixels: Pixels, view: int) -> Pixels:
     if view & 2:
         pixels = pixels[:, ::-1]
     return pixels.swapaxes(1, 2) if view & 4 else pixels
+
+
+def turned_back(maps: npt.NDArray[np.float32], view: int) -> npt.NDArray[np.float32]:
+    """Return maps (..., s, s) of a view as maps of the image: what undoes `dihedral`."""
+    if view & 4:
+        maps = maps.swapaxes(-1, -2)
+    if view & 2:
+        maps = maps[..., ::-1, :]
+    return maps[..., ::-1] if view & 1 else maps

@@ -10,7 +10,7 @@ import numpy as np
 from lesionlab.data.cases import Case
 from lesionlab.data.masks import Masks
 from lesionlab.evaluation.attention import shares
-from lesionlab.evaluation.faithfulness import MEASURES, METHODS, STEPS, area, order, pointing, walk
+from lesionlab.evaluation.faithfulness import MEASURES, STEPS, area, order, pointing, walk
 from lesionlab.evaluation.metrics import Bools
 from lesionlab.evaluation.predictions import Floats, Ints
 from lesionlab.prediction.attributions import Attributions, erased
@@ -47,7 +47,7 @@ class Explained:
     maps: dict[str, dict[str, Maps]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, cases: list[Case]) -> Explained:
+    def of(cls, cases: list[Case], methods: Sequence[str]) -> Explained:
         """Return where the measures of some images go."""
         n = len(cases)
         return cls(
@@ -57,8 +57,8 @@ class Explained:
             erased=np.zeros(n),
             walked=np.zeros(n, bool),
             areas=np.full(n, np.nan),
-            measures={method: {name: np.full(n, np.nan) for name in MEASURES} for method in METHODS},
-            walks={method: {name: np.full((n, STEPS + 1), np.nan) for name in WALKS} for method in METHODS},
+            measures={method: {name: np.full(n, np.nan) for name in MEASURES} for method in methods},
+            walks={method: {name: np.full((n, STEPS + 1), np.nan) for name in WALKS} for method in methods},
         )
 
     @property
@@ -83,7 +83,7 @@ def explain(
     """
     predictor, packed = Predictor(opened.model, views=1), opened.pack
     rows = packed.rows({case.image_id for case in chosen})
-    found = Explained.of([packed.cases[row] for row in rows])
+    found = Explained.of([packed.cases[row] for row in rows], attributions.methods)
     for first in range(0, len(rows), CHUNK):
         places = np.arange(first, min(first + CHUNK, len(rows)))
         names = [found.cases[place].image_id for place in places]

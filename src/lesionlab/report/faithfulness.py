@@ -55,7 +55,7 @@ def measure_faithfulness(
 
     Parameters
     ----------
-    model : one network, whose folder holds weights for torch; it answers on a single view.
+    model : one network; it answers on a single view. Without weights for torch, `METHODS` are those of `Attributions`.
     masks : folder of the lesion masks; the source itself where None. Without any, only insertion and deletion are told.
     count, seed : as in `report.stress.stress_model`. out : where to write; RUN/faithfulness/PART where None. The rest
         is as in `report.evaluate_model`.
@@ -72,10 +72,10 @@ def measure_faithfulness(
     settings : {erased, grid, steps, integrated_gradients_steps, occlusion_window, occlusion_stride, centre_sigma}.
     verdict : what it comes to, in sentences. caution : what to keep in mind.
 
-    Raises `ModelError` for a model of several networks or without weights for torch, `DataError` for a source without
+    Raises `ModelError` for a model of several networks or none that keeps a plane, `DataError` for a source without
     diagnoses and for named masks that are not there, and as `open_part` does.
     """
-    attributions = Attributions(read_bundle(model))  # first, because many models have none
+    attributions = Attributions(read_bundle(model))
     opened = open_part(model, images, part, split_file, out, resamples, "faithfulness")
     known = opened.diagnosed(images.data)
     chosen = stratified(known, count, seed)

@@ -78,12 +78,12 @@ def draw_maps(found: Explained, outlines: Mapping[str, Masks], aspect: float, pa
         for photo, case, place in zip(photographs, cases, places, strict=True)
     ]
     rows: list[tuple[str, list[Cell | None]]] = [("photograph", [*first])]
-    for method, words in METHODS.items():
+    for method in found.measures:
         cells = [
             Cell(overlay(photo, _visible(found.maps[case.image_id][method])), _inside(found, method, place))
             for photo, case, place in zip(photographs, cases, places, strict=True)
         ]
-        rows.append((words, [*cells]))
+        rows.append((METHODS[method], [*cells]))
     draw_page(rows, path, f"{title}: what speaks for each answer" if title else "What speaks for each answer")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,8 @@ from lesionlab.training.probe import cached_features, fit_head
 from lesionlab.training.progress import Reporter
 from lesionlab.training.records import RunRecorder, Silent
 from lesionlab.training.signals import StopRequest
+
+PARTING_SECONDS = 0.5
 
 
 def train(job: Job, screen: Reporter, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Any]:
@@ -54,9 +57,20 @@ def train(job: Job, screen: Reporter, progress: Callable[[str, int, int], None] 
             with StopRequest() as stop:
                 model, outcome = _finetune(job, material, model, recorder, stop)
         described = _finish(job, material, model, outcome, progress) if main else {}
-    state.wait_for_everyone()  # a process that leaves while another still works can take it down
-    state.destroy_process_group()
+    part(state)
     return described
+
+
+def part(state: PartialState) -> None:
+    """Leave the other processes when all are done: one that leaves before can take another down.
+
+    Gloo's thread takes Python's lock once more after a barrier (torch 2.13). Whoever ends the group just then, with
+    that lock, waits for the thread forever; so the thread is given time.
+    """
+    state.wait_for_everyone()
+    if state.num_processes > 1:
+        time.sleep(PARTING_SECONDS)
+    state.destroy_process_group()
 
 
 def _finetune(
