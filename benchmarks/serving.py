@@ -1,6 +1,7 @@
 """How many images a second the server answers, beside the bulk scorer on the same model, images and machine.
 
-    python benchmarks/serving.py FOLDER [--clients 1 8 32 64 200] [--requests 200] [--model MODEL] [--json FILE]
+    python benchmarks/serving.py FOLDER [--clients 1 8 32 64 200] [--requests 200] [--model MODEL] [--views N]
+                                 [--json FILE]
 
 FOLDER holds photographs. Bulk, the engine of `lesionlab predict --out` over files, is measured before and after, and
 the mean counts. Then `lesionlab serve` runs as a process of its own; each client sends one image at a time on one
@@ -37,9 +38,9 @@ from lesionlab.prediction.predictor import Predictor
 BOUNDARY = "photographs"
 
 
-def bulk(model: Path, paths: list[Path]) -> float:
+def bulk(model: Path, views: int | None, paths: list[Path]) -> float:
     """Return the bulk scorer's images/s over the files."""
-    engine = local_engine(Predictor(read_model(model), threads=1))
+    engine = local_engine(Predictor(read_model(model), views, threads=1))
     entries = [Entry(path.stem, path) for path in paths]
     list(engine(entries[:16]))
     began = time.perf_counter()
@@ -48,9 +49,10 @@ def bulk(model: Path, paths: list[Path]) -> float:
 
 
 @contextlib.contextmanager
-def server(model: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def server(model: Path, views: int | None) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run the server; yields it and its port."""
     command = [sys.executable, "-m", "lesionlab", "serve", "--port", "0", "--model", str(model)]
+    command += ["--views", str(views)] if views else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
         assert running.stdout is not None
         found = re.search(r":(\d+)/", running.stdout.readline())
@@ -132,12 +134,12 @@ class Load:
         return float(np.polyfit(*np.array(later).T, 1)[0] * 1000) if len(later) > 2 else float("nan")
 
 
-def measure(model: Path, paths: list[Path], clients: list[int], requests: int) -> dict[str, Any]:
+def measure(model: Path, views: int | None, paths: list[Path], clients: list[int], requests: int) -> dict[str, Any]:
     """Return the figures for each number of clients."""
-    before = bulk(model, paths)
+    before = bulk(model, views, paths)
     contents = [request(path) for path in paths]
     rows = []
-    with server(model) as (running, port):
+    with server(model, views) as (running, port):
         asyncio.run(Load(running, port, contents).run(4, 8))  # warms up
         for number in clients:
             load = Load(running, port, contents)
@@ -155,11 +157,18 @@ def measure(model: Path, paths: list[Path], clients: list[int], requests: int) -
                 }
             )
             print(f"{number} clients done", file=sys.stderr)
-    after = bulk(model, paths)
+    after = bulk(model, views, paths)
     speed = (before + after) / 2
     for row in rows:
         row["ratio"] = row["images_per_second"] / speed
-    return {"bulk": speed, "bulk_before": before, "bulk_after": after, "requests": requests, "rows": rows}
+    return {
+        "views": views,
+        "bulk": speed,
+        "bulk_before": before,
+        "bulk_after": after,
+        "requests": requests,
+        "rows": rows,
+    }
 
 
 def main() -> None:
@@ -170,10 +179,11 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200, help="of each client")
     parser.add_argument("--images", type=int, default=400, help="how many of the folder")
     parser.add_argument("--model", type=Path, default=shipped_model())
+    parser.add_argument("--views", type=int, help="as of `lesionlab serve`; the model's own where not given")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     paths = find_images([str(options.folder)])[: options.images]
-    found = measure(options.model, paths, options.clients, options.requests)
+    found = measure(options.model, options.views, paths, options.clients, options.requests)
     print(f"bulk: {found['bulk']:.1f} images/s ({found['bulk_before']:.1f} before, {found['bulk_after']:.1f} after)")
     print("clients  images/s  ratio  p50 s  p95 s  health s  MiB/1000  statuses")
     for row in found["rows"]:

@@ -54,6 +54,7 @@ def test_elsewhere_it_demands_the_token(serve: Serve) -> None:
         (["--host", "0.0.0.0"], "token"),
         (["--token-file", "none"], "none"),
         (["--queue", "3"], "--queue 3"),
+        (["--views", "3"], "3 views"),
         (["--model", "nowhere"], "nowhere"),
         (["--host", "nowhere.invalid", "--token-file", "token"], "cannot listen"),
     ],

@@ -133,10 +133,26 @@ def test_a_model_without_decisions_answers_too(
         assert client.post("/v1/predict", **upload(photograph(), point="sensitivity 0.95")).status_code == 422
 
 
+@pytest.mark.parametrize("views", [None, 1, 8])
+def test_views_are_those_that_are_asked_for(
+    views: int | None, model: Bundle, settings: Settings, photograph: Make, upload: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "one.png"
+    path.write_bytes(photograph("PNG"))
+    (answer,) = Predictor(model, views).predict([path])
+    assert isinstance(answer, Answer)
+    with TestClient(make_app(model, replace(settings, views=views), threads=1), base_url="http://localhost") as client:
+        assert client.get("/v1/model").json()["views"] == (views or model.views)
+        for route in ("predict", "explain"):
+            told = client.post(f"/v1/{route}", **upload(path.read_bytes())).json()
+            verdict = told["verdict"] if route == "explain" else told["answers"][0]["verdict"]
+            assert list(verdict["probabilities"].values()) == pytest.approx(answer.verdict.probabilities, abs=1e-6)
+
+
 def test_without_maps_explain_says_so(
     model: Bundle, settings: Settings, photograph: Make, upload: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_torch(model: object) -> None:
+    def no_torch(model: object, views: int | None) -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
     monkeypatch.setattr(batching, "grad_cam", no_torch)

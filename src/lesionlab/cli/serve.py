@@ -28,6 +28,7 @@ def serve(
         list[str] | None,
         typer.Option("--allow-host", metavar="NAME", help="A further name of this server; may be repeated."),
     ] = None,
+    views: options.Views = None,
     queue: Annotated[int, typer.Option("--queue", min=1, help="Most images that wait at a time.")] = 256,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
@@ -43,7 +44,7 @@ def serve(
     from lesionlab.web.settings import read_token, settings
 
     token = read_token(token_file, os.environ.get(TOKEN, ""))
-    chosen = settings(host, token, allow_host or (), queue)
+    chosen = settings(host, token, allow_host or (), queue, views)
     app = make_app(read_model(model), chosen)
     listening = listen(host, port)
     log_to_stderr()

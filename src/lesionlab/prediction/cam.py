@@ -182,10 +182,10 @@ class CompositeCam:
     that of the network that decided the image; the general one's for a diagnosis which the decider does not know.
     """
 
-    def __init__(self, composite: Composite) -> None:
+    def __init__(self, composite: Composite, views: int | None = None) -> None:
         self.composite = composite
-        self._predictor = Predictor(composite)
-        self._cams = [grad_cam(bundle) for bundle in composite.bundles.values()]
+        self._predictor = Predictor(composite, views)
+        self._cams = [grad_cam(bundle, views) for bundle in composite.bundles.values()]
 
     def maps(self, pixels: Pixels, classes: list[int] | None = None) -> Maps:
         """Return one map per image, float32 (n, size, size) in 0..1; see `Cam.maps`."""
@@ -210,12 +210,15 @@ class CompositeCam:
         return scale(mean)
 
 
-def grad_cam(model: Bundle | Composite) -> Cam:
-    """Return what makes Grad-CAM maps of a model of either kind; torch is needed where a graph gives no features."""
+def grad_cam(model: Bundle | Composite, views: int | None = None) -> Cam:
+    """Return what makes Grad-CAM maps of a model of either kind; torch is needed where a graph gives no features.
+
+    `views` : as in `Predictor`.
+    """
     if isinstance(model, Composite):
-        return CompositeCam(model)
+        return CompositeCam(model, views)
     if model.features:
-        return FeatureCam(model)
+        return FeatureCam(model, views)
     from lesionlab.prediction.gradcam import GradCam
 
-    return GradCam(model)
+    return GradCam(model, views)

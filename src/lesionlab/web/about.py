@@ -15,8 +15,8 @@ from lesionlab.web import schemas
 from lesionlab.web.settings import Limits
 
 
-def about(model: Bundle | Composite, maps: bool, limits: Limits) -> schemas.Model:
-    """Return the description of a model; `maps` tells whether heat maps can be made."""
+def about(model: Bundle | Composite, views: int | None, maps: bool, limits: Limits) -> schemas.Model:
+    """Return the description of a model; `maps` tells whether heat maps can be made, `views` is as in `Predictor`."""
     decisions = model.decisions
     fit, sets = (decisions.fitted_on, decisions.conformal) if decisions else (None, None)
     return schemas.Model(
@@ -30,6 +30,7 @@ def about(model: Bundle | Composite, maps: bool, limits: Limits) -> schemas.Mode
         abstain_below=decisions.abstain_below if decisions else None,
         coverage=sets.coverage if sets else None,
         fitted_on=schemas.FittedOn(part=fit.part, images=fit.images, lesions=fit.lesions) if fit else None,
+        views=views or max(one.views for one in _networks(model)),
         maps=maps,
         card=card(model),
         limits=schemas.UploadLimits(
@@ -44,9 +45,11 @@ def about(model: Bundle | Composite, maps: bool, limits: Limits) -> schemas.Mode
 
 def architecture(model: Bundle | Composite) -> str:
     """Return the name of the network, or those of all members."""
-    if isinstance(model, Bundle):
-        return model.architecture
-    return ", ".join(member.architecture for member in model.bundles.values())
+    return ", ".join(one.architecture for one in _networks(model))
+
+
+def _networks(model: Bundle | Composite) -> list[Bundle]:
+    return [model] if isinstance(model, Bundle) else list(model.bundles.values())
 
 
 def card(model: Bundle | Composite) -> str:

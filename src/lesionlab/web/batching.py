@@ -69,15 +69,17 @@ class Batcher:
     Parameters
     ----------
     capacity : most photographs that may wait or be looked at. threads : how many take batches through the network; one
-        for each processor where None.
+        for each processor where None. views : as in `Predictor`.
 
-    Raises `ModelError` for a model that cannot be loaded.
+    Raises `ModelError` for a model that cannot be loaded, and `UsageError` for another number of views.
     """
 
-    def __init__(self, model: Bundle | Composite, capacity: int, threads: int | None = None) -> None:
+    def __init__(
+        self, model: Bundle | Composite, capacity: int, threads: int | None = None, views: int | None = None
+    ) -> None:
         self.model, self.capacity, self.waiting = model, capacity, 0
-        self._predictor = Predictor(model, threads=1)
-        self._cam, self._drawing = _cam(model), Lock()
+        self._predictor = Predictor(model, views, threads=1)
+        self._cam, self._drawing = _cam(model, views), Lock()
         self._decoded: SimpleQueue[_Job | None] = SimpleQueue()
         self.pool = ThreadPoolExecutor(min(4, processors()), thread_name_prefix="decode")
         count = threads or processors()
@@ -183,9 +185,9 @@ class Batcher:
             return self._cam.class_maps(pixels)[0] if self._cam else None
 
 
-def _cam(model: Bundle | Composite) -> Cam | None:
+def _cam(model: Bundle | Composite, views: int | None) -> Cam | None:
     """Return what makes heat maps; None where that takes torch, and there is none, or the network keeps no plane."""
     try:
-        return grad_cam(model)
+        return grad_cam(model, views)
     except (ModuleNotFoundError, ModelError):
         return None

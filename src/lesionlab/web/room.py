@@ -42,10 +42,10 @@ class Room:
     """
 
     def __init__(self, model: Bundle | Composite, settings: Settings, threads: int | None = None) -> None:
-        self.batcher = Batcher(model, settings.queue, threads)
+        self.batcher = Batcher(model, settings.queue, threads, settings.views)
         self.metrics = Metrics(lambda: float(self.batcher.waiting))
         self.limits, self._held = settings.limits, Held(settings.limits.held_bytes)
-        self.model = about(model, self.batcher.has_maps, settings.limits)
+        self.model = about(model, settings.views, self.batcher.has_maps, settings.limits)
         aims = [point.aim for point in self.model.operating if point.target == "malignant"]
         self.explain_choices: Choices = {"target": CODES}
         self.predict_choices: Choices = {"point": aims, "combine": YES_NO, "pictures": YES_NO}

@@ -65,6 +65,7 @@ class Model(_Part):
     abstain_below: float | None = Field(description="The model abstains where its largest probability is less.")
     coverage: float | None = Field(description="The share of prediction sets that should hold the diagnosis.")
     fitted_on: FittedOn | None
+    views: int = Field(description="How many flipped and turned views of an image an answer averages.")
     maps: bool = Field(description="Whether /v1/explain works here.")
     card: str = Field(description="The model card, Markdown.")
     limits: UploadLimits

@@ -42,12 +42,13 @@ class Settings:
     """How a server is started.
 
     hosts : names that a request may call it by. token : what a request must carry, "" for none. queue : most images
-    that wait or are looked at together. static : folder of the page.
+    that wait or are looked at together. views : as in `Predictor`. static : folder of the page.
     """
 
     hosts: frozenset[str] = LOOPBACK
     token: str = ""
     queue: int = 256
+    views: int | None = None
     limits: Limits = field(default_factory=Limits)
     static: Path = STATIC
 
@@ -58,11 +59,14 @@ class Settings:
             )
 
 
-def settings(host: str, token: str = "", allowed: Iterable[str] = (), queue: int = 256) -> Settings:
+def settings(
+    host: str, token: str = "", allowed: Iterable[str] = (), queue: int = 256, views: int | None = None
+) -> Settings:
     """Return the settings of a server that listens on `host`.
 
-    `allowed` are further names that it is reached by. Raises `UsageError` where other machines could reach it and
-    there is no token, for a token that is too short, and for a queue that one request could not enter.
+    `allowed` are further names that it is reached by; the others are as in `Settings`. Raises `UsageError` where other
+    machines could reach it and there is no token, for a token that is too short, and for a queue that one request could
+    not enter.
     """
     if host not in LOOPBACK and not token:
         raise UsageError(
@@ -74,7 +78,7 @@ def settings(host: str, token: str = "", allowed: Iterable[str] = (), queue: int
             f"the token needs at least {SHORTEST_TOKEN} printable ASCII characters without spaces",
             "make one: python -c 'import secrets; print(secrets.token_urlsafe())'",
         )
-    return Settings(LOOPBACK | {name.lower() for name in (host, *allowed)}, token, queue)
+    return Settings(LOOPBACK | {name.lower() for name in (host, *allowed)}, token, queue, views)
 
 
 def read_token(file: Path | None, environment: str) -> str:
