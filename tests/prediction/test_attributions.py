@@ -115,3 +115,10 @@ def test_a_model_without_weights_for_torch_has_grad_cam_alone(bundle: Bundle, tm
     assert light.methods == tuple(maps) == ("grad_cam", "centre", "random")
     for name, each in maps.items():
         np.testing.assert_array_equal(each, whole[name])
+
+
+def test_views_are_those_of_grad_cam_alone(bundle: Bundle) -> None:
+    pixels = random_images(2, SIDE, seed=0)
+    one, four = (Attributions(bundle, views).maps(pixels, [1, 2], ["a", "b"]) for views in (1, 4))
+    np.testing.assert_array_equal(four["grad_cam"], grad_cam(bundle, 4).maps(pixels, [1, 2]))
+    assert [name for name in one if not np.array_equal(one[name], four[name])] == ["grad_cam"]

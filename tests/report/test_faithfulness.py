@@ -54,6 +54,7 @@ def test_what_is_written(written: Path) -> None:
     assert found["answers"]["images"] + found["answers"]["same_when_erased"] == found["images"]
     assert found["answers"]["images"] > 0 and found["answers"]["whole"] > found["answers"]["erased"]
     assert len(found["verdict"]) == 1 and found["verdict"][0].startswith("Grad-CAM")
+    assert found["settings"]["grad_cam_views"] == 1
 
 
 def test_the_figures_are_those_of_the_rows(written: Path) -> None:
@@ -110,6 +111,8 @@ def test_mistakes(run: Path, gray_run: Path, synthetic: Path, tmp_path: Path) ->
     images, out = Images(synthetic), tmp_path / "out"
     with pytest.raises(UsageError, match="no such part"):
         measure_faithfulness(run, images, "tests", out=out)
+    with pytest.raises(UsageError, match="3 views"):
+        measure_faithfulness(run, images, "val", out=out, views=3)
     with pytest.raises(UsageError, match="too few"):
         measure_faithfulness(run, images, "val", out=out, resamples=3)
     with pytest.raises(DataError, match="no such folder"):

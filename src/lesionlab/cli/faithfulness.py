@@ -22,6 +22,10 @@ def faithfulness(
     count: Annotated[
         int, typer.Option("--count", min=1, help="About so many images, the same share of each diagnosis.")
     ] = 200,
+    views: Annotated[
+        int | None,
+        typer.Option("--views", metavar="1|2|4|8", help="Views that Grad-CAM averages [default: the model's own]."),
+    ] = None,
     split_file: options.SplitFile = None,
     source: options.Kind = None,
     out: Annotated[
@@ -46,7 +50,9 @@ def faithfulness(
     with Screen() as screen:
         images = Images(data, source, cache, skip_bad, screen.counted)
         command = " ".join(sys.argv)
-        found = measure_faithfulness(model, images, split, masks, count, split_file, out, resamples, seed, command)
+        found = measure_faithfulness(
+            model, images, split, masks, count, split_file, out, resamples, seed, command, views
+        )
     if json:
         print_json(found)
     else:

@@ -55,13 +55,13 @@ class Attributions:
     """The maps of one model, by all methods; by Grad-CAM and the two blind ones where it has no weights for torch.
 
     captum's methods explain what the network says of the image as it is, Grad-CAM the mean of the model's views, as
-    everywhere. Raises `ModelError` for a model that keeps no plane of the image.
+    everywhere, or of so many as `views` tells. Raises `ModelError` for a model that keeps no plane of the image.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, views: int | None = None) -> None:
         self.bundle = bundle
         self._network = torch_model(bundle).requires_grad_(False) if WEIGHTS in bundle.files else None
-        self._cam = grad_cam(bundle)
+        self._cam = grad_cam(bundle, views)
         self._captum = tuple(CAPTUM) if self._network else ()
 
     @property

@@ -23,7 +23,7 @@ from lesionlab.errors import ModelError
 from lesionlab.models.bundle import Bundle, Cells
 from lesionlab.models.composite import Composite
 from lesionlab.models.probabilities import softmax
-from lesionlab.prediction.network import dihedral, turned_back
+from lesionlab.prediction.network import chosen_views, dihedral, turned_back
 from lesionlab.prediction.predictor import Predictor
 from lesionlab.prediction.runtime import Session
 
@@ -69,7 +69,7 @@ class ViewedCam:
     """
 
     def __init__(self, bundle: Bundle, views: int | None, cells: Cells | None) -> None:
-        self.bundle, self.views = bundle, bundle.views if views is None else views
+        self.bundle, self.views = bundle, chosen_views(bundle, views)
         self._cells, self._offset = cells, np.array(bundle.prior_offset)
 
     def look(self, pixels: Pixels) -> Look:

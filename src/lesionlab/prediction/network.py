@@ -23,9 +23,7 @@ class Network:
 
     def __init__(self, bundle: Bundle, views: int | None = None, threads: int | None = None) -> None:
         self.bundle = bundle
-        self.views = bundle.views if views is None else views
-        if self.views not in VIEWS:
-            raise UsageError(f"{self.views} views cannot be averaged", f"take {', '.join(map(str, VIEWS))}")
+        self.views = chosen_views(bundle, views)
         self._session = Session(bundle, threads)
         self._offset = np.array(bundle.prior_offset, dtype=np.float64)
 
@@ -37,6 +35,13 @@ class Network:
 
     def _view(self, pixels: Pixels) -> Floats:
         return softmax(self._session.logits(pixels) + self._offset)
+
+
+def chosen_views(bundle: Bundle, views: int | None) -> int:
+    """Return how many views are averaged, its own number where None; `UsageError` for one that cannot be."""
+    if views is not None and views not in VIEWS:
+        raise UsageError(f"{views} views cannot be averaged", f"take {', '.join(map(str, VIEWS))}")
+    return views or bundle.views
 
 
 def dihedral(pixels: Pixels, view: int) -> Pixels:

@@ -16,6 +16,7 @@ from lesionlab.evaluation.faithfulness import GRID, MEASURES, STEPS, faithfulnes
 from lesionlab.files import write_json
 from lesionlab.models.bundle import read_bundle
 from lesionlab.prediction.attributions import BLUR, CENTRE_SIGMA, IG_STEPS, STRIDE, WINDOW, Attributions
+from lesionlab.prediction.network import chosen_views
 from lesionlab.report.attention import read_masks
 from lesionlab.report.explaining import Explained, explain
 from lesionlab.report.faithfulness_pictures import draw_curves, draw_maps
@@ -50,6 +51,7 @@ def measure_faithfulness(
     resamples: int = 2000,
     seed: int = 0,
     command: str = "",
+    views: int | None = None,
 ) -> dict[str, Any]:
     """Explain a trained model's answers by every method of `METHODS`; write `RESULT`, `TABLE`, `CURVES` and `PAGE`.
 
@@ -57,8 +59,8 @@ def measure_faithfulness(
     ----------
     model : one network; it answers on a single view. Without weights for torch, `METHODS` are those of `Attributions`.
     masks : folder of the lesion masks; the source itself where None. Without any, only insertion and deletion are told.
-    count, seed : as in `report.stress.stress_model`. out : where to write; RUN/faithfulness/PART where None. The rest
-        is as in `report.evaluate_model`.
+    count, seed : as in `report.stress.stress_model`. out : where to write; RUN/faithfulness/PART where None. views :
+        that Grad-CAM averages, as in `Predictor`. The rest is as in `report.evaluate_model`.
 
     Keys
     ----
@@ -69,13 +71,15 @@ def measure_faithfulness(
     chance, methods : see `evaluation.faithfulness.faithfulness_table`.
     curves : {share : of the frame, 0 to 1; by_method : method -> {insertion, deletion : mean chance at each share}},
         None where no image has curves; then there is no picture of them.
-    settings : {erased, grid, steps, integrated_gradients_steps, occlusion_window, occlusion_stride, centre_sigma}.
+    settings : {grad_cam_views, erased, grid, steps, integrated_gradients_steps, occlusion_window, occlusion_stride,
+        centre_sigma}.
     verdict : what it comes to, in sentences. caution : what to keep in mind.
 
     Raises `ModelError` for a model of several networks or none that keeps a plane, `DataError` for a source without
     diagnoses and for named masks that are not there, and as `open_part` does.
     """
-    attributions = Attributions(read_bundle(model))
+    bundle = read_bundle(model)
+    attributions = Attributions(bundle, views)
     opened = open_part(model, images, part, split_file, out, resamples, "faithfulness")
     known = opened.diagnosed(images.data)
     chosen = stratified(known, count, seed)
@@ -91,6 +95,7 @@ def measure_faithfulness(
         **table,
         "curves": _curves(found),
         "settings": {
+            "grad_cam_views": chosen_views(bundle, views),
             "erased": f"blurred, standard deviation {BLUR} of the side",
             "grid": GRID,
             "steps": STEPS,
