@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from lesionlab.cli.main import main
-from lesionlab.data.splits import read_split
+from lesionlab.data.cases import labelled
+from lesionlab.data.sources import load_source
+from lesionlab.data.splits import KEPT_OUT, grouped, joined, read_split
 
 
 def test_check_prints_a_table_and_writes_what_split_reads(
@@ -49,6 +51,20 @@ def test_split_writes_a_file_and_counts(
     }
     for row in told["parts"].values():
         assert row["images"] == sum(n for name, n in row.items() if name not in ("images", "lesions"))
+
+
+def test_a_split_of_several_sources_is_that_of_training(synthetic: Path, tmp_path: Path) -> None:
+    second = tmp_path / "second"
+    for number in range(20):
+        path = second / ("mel", "nv")[number % 2] / f"other{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(path)
+    out = tmp_path / "split.csv"
+    command = ["data", "split", str(synthetic), "--protocol", "grouped", "--also", str(second), "--out", str(out)]
+    assert main(command) == 0
+    own, other = (labelled(load_source(folder).cases, "") for folder in (synthetic, second))
+    assert read_split(out).fingerprint == joined(grouped(own, 0), [other]).fingerprint
+    assert KEPT_OUT in read_split(out).parts.values()
 
 
 def test_the_papers_split_tells_its_leak(synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,6 +64,10 @@ def split(
     test_source: Annotated[
         str | None, typer.Option("--test-source", metavar="NAME", help="For external: whose images test.")
     ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option("--also", metavar="SOURCE", help="A further source, as `train --also` takes; may be repeated."),
+    ] = None,
     duplicates: options.Duplicates = None,
     json: options.Json = False,
 ) -> None:
@@ -73,7 +77,7 @@ def split(
     """
     from lesionlab.data import splits
     from lesionlab.data.audit import read_clusters
-    from lesionlab.data.cases import labelled
+    from lesionlab.data.cases import informative, labelled
     from lesionlab.data.sources import load_source
 
     if (protocol == "external") != (test_source is not None):
@@ -86,8 +90,10 @@ def split(
         "kfold": lambda: splits.kfold(cases, folds, seed, clusters),
         "external": lambda: splits.external(cases, test_source or "", seed, clusters),
     }[protocol]()
+    further = [informative(load_source(folder).cases, str(folder)) for folder in also or ()]
+    made = splits.joined(made, further)
     splits.write_split(out, made)
-    counts = part_counts(cases, made)
+    counts = part_counts([case for each in (cases, *further) for case in each], made)
     leak = splits.siblings_across(cases, made) if protocol == "paper" else {}
     if json:
         print_json({"split": str(out), "fingerprint": made.fingerprint, "parts": counts, "leak": leak})
