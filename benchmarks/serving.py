@@ -128,10 +128,10 @@ class Load:
             self.health.append(time.perf_counter() - began)
             await asyncio.sleep(0.2)
 
-    def slope(self) -> float:
-        """Return by how many MiB memory grew for 1,000 requests."""
+    def slope(self) -> float | None:
+        """Return by how many MiB memory grew for 1,000 requests; None where there were too few for a line."""
         later = self.memory[len(self.memory) // 4 :]
-        return float(np.polyfit(*np.array(later).T, 1)[0] * 1000) if len(later) > 2 else float("nan")
+        return float(np.polyfit(*np.array(later).T, 1)[0] * 1000) if len(later) > 2 else None
 
 
 def measure(model: Path, views: int | None, paths: list[Path], clients: list[int], requests: int) -> dict[str, Any]:
@@ -187,9 +187,10 @@ def main() -> None:
     print(f"bulk: {found['bulk']:.1f} images/s ({found['bulk_before']:.1f} before, {found['bulk_after']:.1f} after)")
     print("clients  images/s  ratio  p50 s  p95 s  health s  MiB/1000  statuses")
     for row in found["rows"]:
+        slope = "" if row["mib_per_1000"] is None else f"{row['mib_per_1000']:.2f}"
         print(
             f"{row['clients']:7}  {row['images_per_second']:8.1f}  {row['ratio']:5.2f}  {row['p50']:5.2f}  "
-            f"{row['p95']:5.2f}  {row['health_worst']:8.3f}  {row['mib_per_1000']:8.2f}  {row['statuses']}"
+            f"{row['p95']:5.2f}  {row['health_worst']:8.3f}  {slope:>8}  {row['statuses']}"
         )
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -32,7 +32,7 @@ def model() -> torch.nn.Module:
 
 
 def extract(model: torch.nn.Module, pack: Pack, cache: Path, colour: str = "rgb") -> np.ndarray:
-    return cached_features(model, preprocessing(model), pack, colour, cache)
+    return cached_features(model, preprocessing(model), pack, colour, "bf16", cache)
 
 
 @pytest.mark.filterwarnings("error")

@@ -12,7 +12,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from lesionlab import __version__
 from lesionlab.data.packs import default_cache
@@ -94,17 +93,16 @@ def _library(name: str) -> Fact:
 
 
 def _arithmetic() -> Iterator[Fact]:
-    """Tell whether there is a GPU and whether the processor multiplies bfloat16 itself."""
+    """Tell whether there is a GPU, and what is computed fast."""
     if "torch" not in sys.modules:
         return
     import torch
 
+    from lesionlab.training.precision import native_precision
+
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
     yield Fact("gpu", gpu)
-    flags = Path("/proc/cpuinfo")
-    has = flags.is_file() and any(word in flags.read_text() for word in ("avx512_bf16", "amx_bf16", " bf16"))
-    advice = "" if has or gpu != "none" else "bf16 will be slow here: --set precision=fp32"
-    yield Fact("bf16 in the processor", "yes" if has else "not seen", advice)
+    yield Fact("precision of training", native_precision())
 
 
 def _encoding() -> Fact:

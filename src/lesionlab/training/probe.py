@@ -17,6 +17,7 @@ from lesionlab.diagnoses import CODES
 from lesionlab.errors import DataError
 from lesionlab.files import atomic
 from lesionlab.models.backbones import Preprocessing, features, head_names
+from lesionlab.training.precision import Precision
 
 PENALTIES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 """Inverse strengths (scikit-learn's C) of the L2 penalty that are tried on the validation images."""
@@ -27,6 +28,7 @@ def cached_features(
     preprocessing: Preprocessing,
     pack: Pack,
     colour: Colour,
+    precision: Precision,
     cache: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
@@ -35,14 +37,14 @@ def cached_features(
     The cache key is made of the backbone's weights and the pack's fingerprint.
     """
     head = set(head_names(model))
-    digest = hashlib.sha256(f"{pack.fingerprint} {pack.pixels.shape} {colour} {preprocessing}".encode())
+    digest = hashlib.sha256(f"{pack.fingerprint} {pack.pixels.shape} {colour} {preprocessing} {precision}".encode())
     for name, value in sorted(model.state_dict().items()):
         if name not in head:
             digest.update(name.encode() + value.cpu().numpy().tobytes())
     path = cache / "features" / f"{digest.hexdigest()[:16]}.npy"
     if path.is_file():
         return np.asarray(np.load(path))
-    found = _extract(model, preprocessing, pack.pixels, colour, progress)
+    found = _extract(model, preprocessing, pack.pixels, colour, precision, progress)
     with atomic(path) as file:
         np.save(file, found)
     return found
@@ -54,6 +56,7 @@ def _extract(
     preprocessing: Preprocessing,
     pixels: np.ndarray,
     colour: Colour,
+    precision: Precision,
     progress: Callable[[int, int], None] | None,
 ) -> np.ndarray:
     model = model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -62,7 +65,7 @@ def _extract(
     for first in range(0, len(pixels), 64):
         images = torch.from_numpy(recolour(np.array(pixels[first : first + 64]), colour)).permute(0, 3, 1, 2)
         images = normalise(images.float(), mean, std)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             parts.append(features(model, images).float().flatten(1).numpy())
         if progress:
             progress(min(first + 64, len(pixels)), len(pixels))

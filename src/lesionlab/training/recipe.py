@@ -15,6 +15,7 @@ from lesionlab.data.colour import Colour
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import UsageError
 from lesionlab.files import read_text, write_text
+from lesionlab.training.precision import Precision, native_precision
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -84,7 +85,8 @@ class Recipe(BaseModel):
 
     # the machine
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Precision = Field(default_factory=native_precision)
+    """Of the network's arithmetic in training; what this machine computes fast, unless it is named."""
     channels_last: bool = True
     deterministic: bool = True
     checkpoint_minutes: Positive = 10.0

@@ -108,7 +108,8 @@ def _probe(
         return validation_figures(truth, probabilities)["balanced_accuracy"]
 
     found = cached_features(
-        model, preprocessing(model), material.pack, job.recipe.colour, job.cache or default_cache(),
+        model, preprocessing(model), material.pack, job.recipe.colour, job.recipe.precision,
+        job.cache or default_cache(),
         (lambda done, total: progress("extracting features", done, total)) if progress else None,
     )  # fmt: skip
     balanced = job.recipe.loss == "weighted"
