@@ -49,6 +49,33 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+EMPTY = """
+import typer
+def main(name: str = "x") -> None:
+    "Say it."
+typer.run(main)
+"""
+
+
+def processor_seconds(*command: str) -> float:
+    """Return the processor time of a program: the least of three, because a busy machine stretches even that."""
+    found = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *command], capture_output=True, check=True, stdin=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(found)
+
+
+@pytest.fixture(scope="session")
+def help_seconds() -> Callable[..., tuple[float, float]]:
+    """Tells the processor seconds of a command's --help, and how many it may take: .4, on a slow machine 1.8 times
+    what the help of an empty Typer program takes."""
+    most = max(0.4, 1.8 * processor_seconds("-c", EMPTY, "--help"))
+    return lambda *words: (processor_seconds("-m", "lesionlab", *words, "--help"), most)
+
+
 @pytest.fixture(scope="session")
 def one_thread() -> Iterator[None]:
     """Computes with one thread: networks this small gain nothing from more, and lose much on a busy machine."""
