@@ -4,9 +4,8 @@ Where the logits are a weight W times the mean over that map, the gradient of lo
 to a factor, so Grad-CAM (see `prediction.gradcam`) is ReLU(sum over channels of W_kc times map c): Zhou et al.,
 "Learning Deep Features for Discriminative Localization", CVPR 2016. Other networks need torch.
 
-A map is drawn where the cells look (`Cells`) and averaged over the views that the answer averages. A network is
-never quite even-handed: on 200 validation images, the map of the shipped model is brightest inside the lesion on .69 of
-them with one view, on .90 with four.
+A map is drawn where the cells look (`Cells`) and averaged over the views that the answer averages: trained weights are
+not even-handed, and turned over, the same image has another map. docs/evaluation.md tells what that is worth.
 """
 
 from __future__ import annotations
