@@ -15,10 +15,6 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 __version__ = "0.1.0"
 __all__ = ["Model", "__version__", "load"]
 
-# From 1.29 on onnxruntime reports each model that it loads to its maker, and keeps an identifier of the machine, unless
-# it finds this when it is first imported. Nothing may leave the machine unasked.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
 
 def __getattr__(name: str) -> Any:
     """Return `load` or `Model`, imported when they are first asked for, so that `import lesionlab` is quick."""

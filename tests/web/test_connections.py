@@ -22,6 +22,7 @@ from lesionlab.web.guard import HEADERS
 from lesionlab.web.settings import Settings
 
 Live = Callable[[Any], AbstractContextManager[int]]
+Asking = Callable[..., AbstractContextManager[socket.socket]]
 HEAD = b"Host: localhost\r\n"
 FORM = b"Content-Type: multipart/form-data; boundary=line\r\n"
 
@@ -121,12 +122,24 @@ def test_a_refused_body_cannot_go_on_for_ever(port: int) -> None:
     assert status(answer) == 405 and took < 4
 
 
-def test_an_answer_that_nobody_takes_is_dropped(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def asking(live: Live, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    """Asks a server of little patience for an answer of so many bytes; yields the socket on which it comes."""
     monkeypatch.setattr(Connection, "HEAD_SECONDS", 0.3)
-    app = FastAPI()
-    app.get("/")(lambda: Response(b"x" * 30_000_000))
-    with live(app) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-        client.sendall(b"GET / HTTP/1.1\r\n" + HEAD + b"\r\n")
+
+    @contextlib.contextmanager
+    def asked(size: int, headers: bytes = b"") -> Iterator[socket.socket]:
+        app = FastAPI()
+        app.get("/")(lambda: Response(b"x" * size))
+        with live(app) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n" + HEAD + headers + b"\r\n")
+            yield client
+
+    return asked
+
+
+def test_an_answer_that_nobody_takes_is_dropped(asking: Asking) -> None:
+    with asking(30_000_000) as client:
         time.sleep(2)
         found = 0
         with pytest.raises(ConnectionError):
@@ -138,12 +151,8 @@ def test_an_answer_that_nobody_takes_is_dropped(live: Live, monkeypatch: pytest.
         assert found < 30_000_000
 
 
-def test_a_slow_reader_gets_all(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Connection, "HEAD_SECONDS", 0.3)
-    app = FastAPI()
-    app.get("/")(lambda: Response(b"x" * 20_000_000))
-    with live(app) as port, socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-        client.sendall(b"GET / HTTP/1.1\r\n" + HEAD + b"Connection: close\r\n\r\n")
+def test_a_slow_reader_gets_all(asking: Asking) -> None:
+    with asking(20_000_000, b"Connection: close\r\n") as client:
         found = 0
         while piece := client.recv(200_000):
             found += len(piece)

@@ -46,6 +46,11 @@ Cells = tuple[Annotated[float, Field(gt=-2048, lt=2048)], Annotated[float, Field
 centre of the first pixel is 0."""
 
 
+def even_cells(length: int, side: int) -> Cells:
+    """Return `length` cells that divide `side` pixels evenly."""
+    return (side / length - 1) / 2, side / length
+
+
 def _check_training(training: dict[str, Any]) -> dict[str, Any]:
     """Raise `ValueError` where what the program reads of `training` is not of its kind."""
     split, recipe = training.get("split", {}), training.get("recipe", {})

@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from lesionlab.models.bundle import Cells
+from lesionlab.models.bundle import Cells, even_cells
 
 
 @torch.no_grad()
@@ -41,9 +41,9 @@ def feature_cells(network: nn.Module, side: int) -> Cells | None:
         return None
     length = features.shape[2]
     plane = min(one for one in known if one >= length)
-    (first, step), shrink = known[plane], plane / length
-    found = (first + step * (shrink - 1) / 2, step * shrink)
-    return None if found == ((side / length - 1) / 2, side / length) else found
+    (first, step), inside = known[plane], even_cells(length, plane)
+    found = (first + step * inside[0], step * inside[1])
+    return None if found == even_cells(length, side) else found
 
 
 def _next(cells: Cells, module: Any, before: int, after: int) -> Cells:

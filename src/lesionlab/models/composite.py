@@ -237,4 +237,9 @@ def write_composite(folder: Path, composite: Composite, members: Mapping[str, Bu
 
 def card_digests(members: Mapping[str, Bundle]) -> dict[str, str]:
     """Return the SHA-256 of each member's bundle.json."""
-    return {name: hashlib.sha256(bundle.card).hexdigest() for name, bundle in members.items()}
+    return {name: card_digest(bundle) for name, bundle in members.items()}
+
+
+def card_digest(model: Bundle | Composite) -> str:
+    """Return the SHA-256 of a model's bundle.json, which names those of all its files."""
+    return hashlib.sha256(model.card).hexdigest()

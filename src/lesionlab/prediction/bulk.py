@@ -21,6 +21,7 @@ from typing import Any
 import lesionlab
 from lesionlab.errors import DataError, UsageError
 from lesionlab.files import lock, sweep_partials
+from lesionlab.models.composite import card_digest
 from lesionlab.prediction.answers import row, text
 from lesionlab.prediction.parts import Parts, Row, parts_folder
 from lesionlab.prediction.paths import Entry
@@ -68,7 +69,7 @@ def settings_of(predictor: Predictor, views: int | None, shard: Shard) -> dict[s
     """Return all that the rows depend on beside the images."""
     return {
         "lesionlab": lesionlab.__version__,
-        "model": hashlib.sha256(predictor.model.card).hexdigest()[:16],
+        "model": card_digest(predictor.model)[:16],
         "views": views,
         "point": predictor.point,
         "shard": str(shard),

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from lesionlab.data.colour import recolour
 from lesionlab.diagnoses import CODES
 from lesionlab.errors import ModelError
-from lesionlab.models.bundle import Bundle, Cells
+from lesionlab.models.bundle import Bundle, Cells, even_cells
 from lesionlab.models.composite import Composite
 from lesionlab.models.probabilities import softmax
 from lesionlab.prediction.network import chosen_views, dihedral, turned_back
@@ -158,7 +158,7 @@ def enlarge(maps: Floats, side: int, cells: Cells | None = None) -> Maps:
 
 def _stretching(length: int, side: int, cells: Cells | None) -> Floats:
     """Return the matrix (side, length) that stretches a line of `length` values to `side` values."""
-    first, step = cells or ((side / length - 1) / 2, side / length)
+    first, step = cells or even_cells(length, side)
     place = np.clip((np.arange(side) - first) / step, 0, length - 1)
     low = np.floor(place).astype(int)
     share = place - low

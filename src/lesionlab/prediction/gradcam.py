@@ -10,6 +10,7 @@ This is for networks of any head, with torch; `prediction.cam` needs none where 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ class GradCam(ViewedCam):
         if self._attention is None:
             leaf = self._model.forward_features(images).detach().requires_grad_()
             # a copy, because a head may begin with an operation in place, which a leaf does not allow
-            return _Slopes(self._model, leaf, self._model.forward_head(leaf.clone()))
+            return _Slopes(leaf, self._model.forward_head(leaf.clone()), self._plane)
         leaves: list[torch.Tensor] = []
 
         def cut(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
@@ -52,14 +53,25 @@ class GradCam(ViewedCam):
             logits = self._model(images)
         finally:
             hook.remove()
-        return _Slopes(self._model, leaves[0], logits)
+        return _Slopes(leaves[0], logits, self._plane)
+
+    def _plane(self, values: torch.Tensor) -> torch.Tensor:
+        """Return a layer's values as (n, channels, rows, columns); `ModelError` where they have no plane."""
+        grid = getattr(getattr(self._model, "patch_embed", None), "grid_size", None)
+        if values.ndim == 3 and grid is not None and values.shape[1] >= grid[0] * grid[1]:
+            tokens = values[:, -grid[0] * grid[1] :]  # class and register tokens come first
+            return tokens.transpose(1, 2).reshape(len(values), -1, *grid)
+        if values.ndim == 4:
+            channels_last = getattr(self._model, "output_fmt", "NCHW") == "NHWC"
+            return values.permute(0, 3, 1, 2) if channels_last else values
+        raise ModelError(f"{self.bundle.architecture}: its features keep no plane of the image", "choose another model")
 
 
 class _Slopes:
-    """A `Look` at a layer's output, `leaf`, which the logits (n, 7) of `model` depend on."""
+    """A `Look` at a layer's output, `leaf`, which the logits (n, 7) depend on; `plane` lays it out, channels first."""
 
-    def __init__(self, model: Any, leaf: torch.Tensor, logits: torch.Tensor) -> None:
-        self._model, self._leaf, self._logits = model, leaf, logits
+    def __init__(self, leaf: torch.Tensor, logits: torch.Tensor, plane: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self._leaf, self._logits, self._plane = leaf, logits, plane
         self.logits = logits.detach().numpy()
 
     def evidence(self, classes: Classes) -> Floats:
@@ -68,18 +80,6 @@ class _Slopes:
         (gradient,) = torch.autograd.grad(chosen, self._leaf, retain_graph=True)
         plane, slope = self._plane(self._leaf.detach()), self._plane(gradient)
         return (plane * slope.mean((2, 3), keepdim=True)).sum(1).clamp_min(0).numpy()
-
-    def _plane(self, values: torch.Tensor) -> torch.Tensor:
-        """Return a layer's values as (n, channels, rows, columns)."""
-        grid = getattr(getattr(self._model, "patch_embed", None), "grid_size", None)
-        if values.ndim == 3 and grid is not None and values.shape[1] >= grid[0] * grid[1]:
-            tokens = values[:, -grid[0] * grid[1] :]  # class and register tokens come first
-            return tokens.transpose(1, 2).reshape(len(values), -1, *grid)
-        if values.ndim == 4:
-            channels_last = getattr(self._model, "output_fmt", "NCHW") == "NHWC"
-            return values.permute(0, 3, 1, 2) if channels_last else values
-        name = type(self._model).__name__
-        raise ModelError(f"{name}: its features keep no plane of the image", "choose another model")
 
 
 def _last_attention_input(model: Any) -> torch.nn.Module | None:

@@ -7,7 +7,6 @@ images, the model, the folder that the command runs in and lesionlab must be on 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import signal
@@ -18,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionlab.errors import ModelError
-from lesionlab.models.bundle import Bundle
-from lesionlab.models.composite import Composite, read_model
+from lesionlab.models.composite import card_digest, read_model
 from lesionlab.prediction.bulk import Engine, local_engine
 from lesionlab.prediction.parts import Row, format_entry, format_row, parse_entry, parse_row
 from lesionlab.prediction.paths import Entry
@@ -50,7 +48,7 @@ def ray_engine(predictor: Predictor, views: int | None = None, workers: int | No
     given = {
         "folder": str(Path.cwd()),
         "model": str(predictor.model.folder.absolute()),
-        "card": _fingerprint(predictor.model),
+        "card": card_digest(predictor.model),
         "views": views,
         "point": predictor.point,
     }
@@ -115,10 +113,6 @@ def _rows(entries: Iterable[Entry], given: dict[str, Any], workers: int | None) 
             yield row
 
 
-def _fingerprint(model: Bundle | Composite) -> str:
-    return hashlib.sha256(model.card).hexdigest()
-
-
 class _Actor:
     """Answers blocks of the listing on one processor of the cluster.
 
@@ -147,6 +141,6 @@ def _local(folder: str, model: str, card: str, views: int | None, point: str | N
     except OSError as error:
         raise ModelError(f"{folder}: not there for each worker: {error.strerror}", "share the folder") from None
     found = read_model(Path(model))
-    if _fingerprint(found) != card:
+    if card_digest(found) != card:
         raise ModelError(f"{model}: not the same model for each worker", "copy it to all machines under one path")
     return local_engine(Predictor(found, views, threads=1, point=point), threads=1)

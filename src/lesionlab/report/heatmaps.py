@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,11 +102,20 @@ def overlay(photograph: Pixels, heat: npt.NDArray[np.float32]) -> Pixels:
     The map is stretched over the frame; where it is 0 the photograph stays as it is.
     """
     height, width = photograph.shape[:2]
-    spread = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BILINEAR)).clip(0, 1)
+    spread = stretched(heat, (width, height))
     share = OPACITY * spread[..., None]
+    return np.asarray((photograph * (1 - share) + coloured(spread) * share).round().astype(np.uint8))
+
+
+def stretched(heat: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return a map, float32 (rows, columns), as one of `size` (width, height), in 0..1."""
+    return np.asarray(Image.fromarray(heat).resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
+
+
+def coloured(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    """Return the colour of each value in 0..1 between those of `COLOURS`, RGB in 0..255 on a last axis."""
     steps = np.linspace(0, 1, len(COLOURS))
-    colours = np.stack([np.interp(spread, steps, channel) for channel in np.array(COLOURS).T], axis=-1)
-    return np.asarray((photograph * (1 - share) + colours * share).round().astype(np.uint8))
+    return np.stack([np.interp(values, steps, channel) for channel in np.array(COLOURS).T], axis=-1)
 
 
 def _draw_pair(

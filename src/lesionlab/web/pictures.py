@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from lesionlab.data.images import frame
-from lesionlab.report.heatmaps import COLOURS, shrink
+from lesionlab.report.heatmaps import coloured, shrink, stretched
 
 THUMBNAIL = 480
 """Longest side, in pixels, of the photograph that comes with an answer."""
@@ -44,8 +44,7 @@ def heat_map(heat: npt.NDArray[np.float32], size: tuple[int, int]) -> str:
 
     Colours are viridis by the map's value, and so is how much they cover: 0 is transparent.
     """
-    stretched = np.asarray(Image.fromarray(heat).resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
-    picture = Image.fromarray((stretched * 255).round().astype(np.uint8)).convert("L")
+    picture = Image.fromarray((stretched(heat, size) * 255).round().astype(np.uint8)).convert("L")
     picture.putpalette(_PALETTE)
     return _url(picture, "PNG", transparency=bytes(range(256)), compress_level=6)
 
@@ -60,11 +59,5 @@ def _url(picture: Image.Image, kind: str, **options: object) -> str:
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def _palette() -> bytes:
-    """Return 256 colours from the 16 of `COLOURS`, as RGB bytes."""
-    places, steps = np.linspace(0, 1, 256), np.linspace(0, 1, len(COLOURS))
-    channels = [np.interp(places, steps, channel) for channel in np.array(COLOURS).T]
-    return np.stack(channels, axis=1).round().astype(np.uint8).tobytes()
-
-
-_PALETTE = _palette()
+_PALETTE = coloured(np.linspace(0, 1, 256)).round().astype(np.uint8).tobytes()
+"""256 colours, as RGB bytes."""
